@@ -1,0 +1,1 @@
+"""What people look at. Reads the serving file only; never opens the warehouse or the lake for writing."""

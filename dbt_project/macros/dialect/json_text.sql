@@ -1,0 +1,18 @@
+{# The text of a scalar inside JSON text; null when missing or JSON null. Path without the leading `$.`. #}
+{% macro json_text(document, path) -%}{{ return(adapter.dispatch('json_text', 'ratehouse')(document, path)) }}{%- endmacro %}
+{% macro default__json_text(document, path) -%}get_json_object({{ document }}, '$.{{ path }}'){%- endmacro %}
+{% macro duckdb__json_text(document, path) -%}json_extract_string({{ document }}, '$.{{ path }}'){%- endmacro %}
+
+{# The same with a path held in a column, dots separating keys. #}
+{% macro json_text_at(document, path) -%}{{ return(adapter.dispatch('json_text_at', 'ratehouse')(document, path)) }}{%- endmacro %}
+{% macro default__json_text_at(document, path) -%}get_json_object({{ document }}, concat('$.', {{ path }})){%- endmacro %}
+{% macro duckdb__json_text_at(document, path) -%}json_extract_string({{ document }}, '$."' || replace({{ path }}, '.', '"."') || '"'){%- endmacro %}
+
+{# A fragment of JSON text by a constant path. #}
+{% macro json_part(document, path) -%}{{ return(adapter.dispatch('json_part', 'ratehouse')(document, path)) }}{%- endmacro %}
+{% macro default__json_part(document, path) -%}get_json_object({{ document }}, '$.{{ path }}'){%- endmacro %}
+{% macro duckdb__json_part(document, path) -%}nullif(json_extract({{ document }}, '$.{{ path }}'), cast('null' as json)){%- endmacro %}
+
+{# A fragment of JSON text by a path held in a column. #}
+{% macro json_part_at(document, path) -%}{{ return(adapter.dispatch('json_part_at', 'ratehouse')(document, path)) }}{%- endmacro %}
+{% macro duckdb__json_part_at(document, path) -%}json_extract({{ document }}, '$."' || replace({{ path }}, '.', '"."') || '"'){%- endmacro %}

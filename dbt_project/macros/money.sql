@@ -1,0 +1,84 @@
+{# The only place where a number is divided or rounded. Twins: ratehouse/money.py.
+   Everything is done on scaled integers, because `decimal / anything` is a float in DuckDB. #}
+
+{# A decimal as an exact integer count of 10^-scale; digits beyond the scale must not exist. Whole part and fraction are
+   scaled apart, and the fraction of a long scale in two halves, so that nothing overflows on the way. #}
+{% macro to_scaled(value, scale) -%}
+    (cast(trunc({{ value }}) as hugeint) * {{ 10 ** scale }} + {{ scaled_fraction(value ~ ' - trunc(' ~ value ~ ')', scale) }})
+{%- endmacro %}
+{% macro scaled_fraction(fraction, scale) -%}
+    {%- if scale <= 12 -%}
+    cast(({{ fraction }}) * {{ 10 ** scale }} as hugeint)
+    {%- else -%}
+    {%- set half = scale // 2 -%}
+    {%- set first = 'trunc((' ~ fraction ~ ') * ' ~ 10 ** half ~ ')' -%}
+    cast({{ first }} as hugeint) * {{ 10 ** (scale - half) }}
+    + cast((({{ fraction }}) * {{ 10 ** half }} - {{ first }}) * {{ 10 ** (scale - half) }} as hugeint)
+    {%- endif -%}
+{%- endmacro %}
+
+{# The inverse of to_scaled: decimal(38, scale). #}
+{% macro from_scaled(value, scale) -%}
+    (cast({{ value }} // {{ 10 ** scale }} as decimal(38, {{ scale }}))
+    + cast({{ value }} % {{ 10 ** scale }} as decimal({{ scale + 1 }}, 0)) * cast('{{ "0." ~ "0" * (scale - 1) ~ "1" }}' as decimal({{ scale + 1 }}, {{ scale }})))
+{%- endmacro %}
+
+{# Integer quotient, half away from zero. `denominator` is positive. #}
+{% macro divide_half_up(numerator, denominator) -%}
+    (sign({{ numerator }}) * ((2 * abs({{ numerator }}) + {{ denominator }}) // (2 * {{ denominator }})))
+{%- endmacro %}
+
+{# The type of an unrounded amount: a quantity of ten decimals times a price of twelve has twenty-two. #}
+{% macro exact_amount() -%}decimal(38, 22){%- endmacro %}
+
+{# quantity × price without loss; null where the product does not fit sixteen digits before the point, so that one
+   absurd quantity makes one line wait instead of stopping every tenant. #}
+{% macro multiply_exact(quantity, price) -%}
+    try(cast(cast({{ quantity }} as decimal(28, 10)) * cast({{ price }} as decimal(28, 12)) as {{ exact_amount() }}))
+{%- endmacro %}
+
+{# amount × numerator ÷ denominator at twelve decimals, half away from zero: the one way to prorate.
+   numerator, denominator: integers, denominator > 0. A whole share changes nothing. #}
+{% macro prorate(amount, numerator, denominator) -%}
+    case
+        when {{ numerator }} = {{ denominator }} then cast({{ amount }} as {{ exact_amount() }})
+        else cast({{ from_scaled(divide_half_up('(' ~ to_scaled('cast(' ~ amount ~ ' as decimal(38, 12))', 12) ~ ' * cast(' ~ numerator ~ ' as hugeint))', 'cast(' ~ denominator ~ ' as hugeint)'), 12) }} as {{ exact_amount() }})
+    end
+{%- endmacro %}
+
+{# A decimal(38,10) ÷ a positive integer, rounded half up to ten decimals: averages and time-weighted quantities. #}
+{% macro divide_by_integer(numerator, denominator) -%}
+    {{ from_scaled(divide_half_up(to_scaled('cast(' ~ numerator ~ ' as decimal(38, 10))', 10), 'cast(' ~ denominator ~ ' as hugeint)'), 10) }}
+{%- endmacro %}
+
+{# 10^n as an integer for a column n between 0 and 22. #}
+{% macro power_of_ten(n) -%}
+    list_extract([{% for i in range(23) %}cast({{ 10 ** i }} as hugeint){{ ", " if not loop.last }}{% endfor %}], cast({{ n }} as integer) + 1)
+{%- endmacro %}
+
+{# A scaled integer rounded to a multiple of `quantum` (a positive integer) in one of the modes of the price book:
+   half_up (half away from zero), half_even, up (away from zero), down (toward zero). #}
+{% macro round_to_quantum(scaled, quantum, mode) -%}
+    ({{ quantum }} * (
+        {{ scaled }} // {{ quantum }}
+        + sign({{ scaled }}) * case
+            when {{ scaled }} % {{ quantum }} = 0 then 0
+            when {{ mode }} = 'up' then 1
+            when {{ mode }} = 'down' then 0
+            when 2 * abs({{ scaled }} % {{ quantum }}) > {{ quantum }} then 1
+            when 2 * abs({{ scaled }} % {{ quantum }}) < {{ quantum }} then 0
+            when {{ mode }} = 'half_up' then 1
+            else abs(({{ scaled }} // {{ quantum }}) % 2)
+        end
+    ))
+{%- endmacro %}
+
+{# Money of a currency with `minor_digits` decimals out of an exact amount: decimal(20,4). #}
+{% macro round_money(amount, minor_digits, mode) -%}
+    cast({{ from_scaled(round_to_quantum(to_scaled('cast(' ~ amount ~ ' as decimal(38, 22))', 22), power_of_ten('22 - ' ~ minor_digits), mode), 22) }} as decimal(20, 4))
+{%- endmacro %}
+
+{# A quantity rounded to `digits` decimals (negative: tens, hundreds, …): decimal(28,10). #}
+{% macro round_quantity(quantity, digits, mode) -%}
+    cast({{ from_scaled(round_to_quantum(to_scaled('cast(' ~ quantity ~ ' as decimal(38, 10))', 10), power_of_ten('10 - ' ~ digits), mode), 10) }} as decimal(28, 10))
+{%- endmacro %}

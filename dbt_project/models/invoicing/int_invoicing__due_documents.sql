@@ -1,0 +1,106 @@
+-- The documents that the next run issues, in the order in which they are numbered. The issue step adds number and hash, no more.
+with
+
+lines as (
+
+    select * from {{ ref('int_invoicing__due_lines') }}
+
+),
+
+customers as (
+
+    select * from {{ ref('int_subscriptions__customers') }}
+
+),
+
+tenants as (
+
+    select * from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+totals as (
+
+    select
+        tenant_id,
+        document_key,
+        kind,
+        bill_to_customer_id as customer_id,
+        currency,
+        cast(sum(amount) as decimal(20, 4)) as subtotal,
+        -- A credit note that corrects one document names it (Directive 2006/112, Art. 219).
+        case when count(distinct corrects_line_id) = 1 then min(corrects_line_id) end as corrects_line_id
+    from lines
+    group by all
+
+),
+
+issued_lines as (
+
+    select
+        tenant_id,
+        line_id,
+        invoice_id
+    from {{ ref('stg_ratehouse__issued_invoice_lines') }}
+
+),
+
+dated as (
+
+    select
+        totals.*,
+        tenants.* exclude (tenant_id, currency, timezone, name, due_days, minor_digits),
+        customers.timezone,
+        customers.due_days,
+        customers.name as bill_to_name,
+        customers.address as bill_to_address,
+        customers.country as bill_to_country,
+        customers.tax_id as bill_to_tax_id,
+        customers.language,
+        customers.po_number,
+        tenants.name as seller_name,
+        {{ local_date('tenants.billing_as_of', 'customers.timezone') }} as bill_date,
+        {{ local_date('tenants.known_as_of', 'customers.timezone') }} as known_on
+    from totals
+    inner join tenants on totals.tenant_id = tenants.tenant_id
+    inner join customers
+        on
+            totals.tenant_id = customers.tenant_id
+            and totals.customer_id = customers.customer_id
+
+)
+
+select
+    dated.tenant_id,
+    dated.document_key,
+    dated.kind,
+    dated.customer_id,
+    dated.currency,
+    dated.bill_date,
+    dated.bill_date as issued_on,
+    cast(dated.bill_date + cast(case when dated.kind = 'invoice' then dated.due_days else 0 end as integer) as date) as due_on,
+    dated.subtotal,
+    cast(0 as decimal(20, 4)) as discount,
+    cast(0 as decimal(20, 4)) as tax,
+    dated.subtotal as total,
+    cast(0 as decimal(20, 4)) as credits_applied,
+    dated.subtotal as amount_due,
+    issued_lines.invoice_id as corrects_invoice_id,
+    dated.number_format,
+    dated.seller_name,
+    dated.legal_entity,
+    dated.bill_to_name,
+    dated.bill_to_address,
+    dated.bill_to_country,
+    dated.bill_to_tax_id,
+    dated.timezone,
+    dated.language,
+    dated.po_number,
+    dated.due_days,
+    dated.billing_as_of,
+    dated.known_as_of
+from dated
+left join issued_lines
+    on
+        dated.tenant_id = issued_lines.tenant_id
+        and dated.corrects_line_id = issued_lines.line_id

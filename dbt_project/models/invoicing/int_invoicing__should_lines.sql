@@ -1,0 +1,37 @@
+-- What should have been billed by now: every due slice with its rounded amount. A pure function of the facts.
+with
+
+rated as (
+
+    select * from {{ ref('int_rating__rated') }}
+
+)
+
+select
+    tenant_id,
+    slice_id,
+    rated_id,
+    customer_id,
+    subscription_id,
+    plan,
+    plan_name,
+    charge,
+    charge_position,
+    charge_description,
+    type as line_type,
+    model,
+    meter,
+    price_book,
+    dimensions,
+    service_start,
+    service_end,
+    quantity,
+    unit_price,
+    amount,
+    currency,
+    tax_code,
+    gl_account,
+    due_at,
+    cause_event_id
+from rated
+where not is_running

@@ -1,0 +1,20 @@
+select
+    tenant_id,
+    customer_id,
+    name,
+    emails,
+    currency,
+    timezone,
+    country,
+    region,
+    postal_code,
+    address,
+    tax_id,
+    tax_exempt,
+    tax_id_status,
+    parent_customer_id,
+    due_days,
+    po_number,
+    language,
+    metadata
+from {{ ref('int_subscriptions__customers') }}

@@ -1,0 +1,65 @@
+-- Every row that was refused, with the reason: those that broke their stream's contract when they landed, and the conflicting
+-- copies that only the whole history shows.
+with
+
+rejected as (
+
+    select * from {{ source('raw', 'rejected') }}
+
+),
+
+replays as (
+
+    select distinct
+        tenant_id,
+        reject_id
+    from {{ source('raw', 'rejected_replays') }}
+
+),
+
+clocks as (
+
+    select * from {{ ref('stg_ratehouse__tenant_clocks') }}
+
+),
+
+conflicts as (
+
+    select * from {{ ref('int_metering__event_copies') }}
+    where standing = 'conflict'
+
+)
+
+select
+    rejected.tenant_id,
+    rejected.reject_id,
+    rejected.stream,
+    rejected.reason_code,
+    rejected.reason,
+    rejected.payload,
+    rejected.file,
+    rejected.line,
+    rejected.recorded_at,
+    replays.reject_id is not null as replayed
+from rejected
+inner join clocks on rejected.tenant_id = clocks.tenant_id
+left join replays
+    on
+        rejected.tenant_id = replays.tenant_id
+        and rejected.reject_id = replays.reject_id
+where rejected.recorded_at <= clocks.known_as_of
+union all
+select
+    conflicts.tenant_id,
+    md5(concat_ws('|', conflicts.tenant_id, conflicts.event_id, conflicts.recorded_at, conflicts.batch_id)) as reject_id,
+    'usage_events' as stream,
+    'duplicate_conflict' as reason_code,
+    'event ' || conflicts.event_id || ' is known with other content; the first copy counts' as reason,
+    cast(to_json(conflicts) as varchar) as payload,
+    cast(null as varchar) as file,
+    cast(null as bigint) as line,
+    conflicts.recorded_at,
+    false as replayed
+from conflicts
+inner join clocks on conflicts.tenant_id = clocks.tenant_id
+where conflicts.recorded_at <= clocks.known_as_of

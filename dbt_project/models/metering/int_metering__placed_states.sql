@@ -1,0 +1,54 @@
+-- Every state at its place: the slice that it is usage of, the group that prices it and the window that it falls into.
+with
+
+slices as (
+
+    select * from {{ ref('int_metering__measured_slices') }}
+
+),
+
+states as (
+
+    select * from {{ ref('int_metering__states') }}
+
+)
+
+select
+    slices.tenant_id,
+    slices.slice_id,
+    case when slices.splits then states.dimension_values else '' end as dimension_values,
+    case slices.bucket
+        when 'hour' then states.hour_at
+        when 'day' then cast(states.local_day as timestamp with time zone)
+    end as bucket_label,
+    states.local_day,
+    states.item,
+    states.event_count,
+    states.skipped_values,
+    states.value_count,
+    states.value_sum,
+    states.value_max,
+    states.value_min,
+    states.amount_sum,
+    states.latest_value,
+    states.latest_operation,
+    states.latest_at,
+    states.latest_order,
+    -- Σ value · microseconds since the slice's start.
+    case
+        when slices.aggregation = 'time_weighted'
+            then try(cast(states.value_sum * (epoch_us(cast(states.local_day as timestamp)) - epoch_us(slices.service_start_at)) as decimal(38, 10)))
+                + states.value_moment
+    end as value_moment
+from slices
+inner join states
+    on
+        slices.tenant_id = states.tenant_id
+        and slices.subscription_id = states.subscription_id
+        and slices.price_book = states.price_book
+        and slices.meter = states.meter
+        and slices.amount_property = states.amount_property
+        and slices.first_terms_no <= states.terms_no
+        and slices.last_terms_no >= states.terms_no
+        and slices.period_start <= states.local_day
+        and slices.period_end > states.local_day

@@ -1,0 +1,48 @@
+-- Which charge, by which definition, each span of terms is billed by: the plan's charges of the version in force, each
+-- replaced by the subscription's negotiated one where there is one.
+with
+
+terms as (
+
+    select * from {{ ref('int_subscriptions__terms') }}
+
+),
+
+plans as (
+
+    select * from {{ ref('int_rating__plans') }}
+
+),
+
+plan_charges as (
+
+    select
+        terms.*,
+        plans.name as plan_name,
+        unnest(map_entries(cast(plans.charges as map(varchar, json)))) as entry
+    from terms
+    inner join plans
+        on
+            terms.tenant_id = plans.tenant_id
+            and terms.price_book = plans.price_book
+            and terms.plan = plans.plan
+
+),
+
+defined as (
+
+    select
+        * exclude (entry, overrides),
+        entry.key as charge,
+        cast(coalesce(
+            json_extract(overrides, '$."' || entry.key || '"'), entry.value
+        ) as varchar) as definition
+    from plan_charges
+
+)
+
+select
+    * exclude (definition),
+    definition,
+    md5(definition) as charge_key
+from defined

@@ -1,0 +1,34 @@
+-- The customer as it stands at billing_as_of: of the rows known by then, the latest that is in effect.
+with
+
+customers as (
+
+    select * from {{ source('raw', 'customers') }}
+
+),
+
+clocks as (
+
+    select * from {{ ref('stg_ratehouse__tenant_clocks') }}
+
+),
+
+ranked as (
+
+    select
+        customers.*,
+        row_number() over (
+            partition by customers.tenant_id, customers.customer_id
+            order by customers.effective_at desc, customers.recorded_at desc, customers.batch_id desc
+        ) as recency
+    from customers
+    inner join clocks on customers.tenant_id = clocks.tenant_id
+    where
+        customers.recorded_at <= clocks.known_as_of
+        and customers.effective_at <= clocks.billing_as_of
+
+)
+
+select * exclude (recency)
+from ranked
+where recency = 1

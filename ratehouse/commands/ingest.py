@@ -1,0 +1,77 @@
+"""`ratehouse ingest`: bring facts into the lake. Arguments and printing only; the work is in `ingest/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ratehouse.errors import RatehouseError
+
+app = typer.Typer(help="Bring facts into the lake.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `file` a subcommand, however many there are."""
+
+
+@app.command("file")
+def file_command(
+    files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet files, gzipped or not.")],
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose facts these are.")],
+    stream: Annotated[str, typer.Option("--stream", help="The stream they belong to.")] = "usage_events",
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="YAML: which columns of the file make which of the stream.")
+    ] = None,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="csv, ndjson, parquet or cloudevents; default by name.")
+    ] = None,
+    source: Annotated[str, typer.Option("--source", help="Written into the rows' source column.")] = "file",
+) -> None:
+    """Import files: bad rows are rejected one by one, the rest lands, a second import adds nothing."""
+    from typing import get_args
+
+    from ingest.files.importer import import_files
+    from ingest.files.mapping import FileMap
+    from ingest.files.readers import Format
+    from ratehouse.lake import Lake
+    from ratehouse.settings import Settings
+    from ratehouse.streams import STREAMS
+
+    if stream not in STREAMS:
+        raise RatehouseError(f"There is no stream {stream}. The streams are {', '.join(STREAMS)}.")
+    formats = {name: name for name in get_args(Format)}
+    if file_format is not None and file_format not in formats:
+        raise RatehouseError(f"There is no format {file_format}; use one of {', '.join(formats)}.")
+    settings = Settings.load()
+    errors = Console(stderr=True)
+    if settings.tenants_dir.is_dir() and not (settings.tenants_dir / tenant / "tenant.yaml").is_file():
+        errors.print(f"Note: {settings.tenants_dir} has no tenant {tenant}; its facts wait until it has.")
+    results = import_files(
+        Lake(settings.lake_url),
+        files,
+        tenant_id=tenant,
+        stream=stream,
+        file_map=FileMap.load(map_file, stream) if map_file else None,
+        file_format=formats.get(file_format or ""),
+        source=source,
+    )
+    console = Console(soft_wrap=True)
+    table = Table("file", "accepted", "rejected", "why", "", title=f"{tenant} · {stream}")
+    for result in results:
+        why = ", ".join(f"{code} {count}" for code, count in sorted(result.reasons.items()))
+        known = result.batches and result.already_landed == result.batches
+        table.add_row(
+            str(result.file),
+            f"{result.accepted:,}",
+            f"{result.rejected:,}",
+            why,
+            "was already imported, nothing added" if known else "",
+        )
+    console.print(table)
+    if any(result.rejected for result in results):
+        console.print(f"See the rejected rows: ratehouse rejected list --tenant {tenant} --stream {stream}")

@@ -1,0 +1,182 @@
+"""The issue step: gives due documents their number and hash and appends them to the ledger, once.
+
+SQL decides what is due (`int_invoicing__due_documents`, `int_invoicing__due_lines`); nothing here computes an amount. A run is
+visible when its row in `ledger/runs` is: that file is written last, so a process killed half-way leaves nothing behind that
+anybody reads, and the next run issues the same documents again under the same numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ratehouse import __version__
+from ratehouse.lake import Lake
+from ratehouse.ledger_schema import INVOICE_LINES, INVOICES, RELATIONS, RUNS
+from ratehouse.price_book_source import plain
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What one issue step wrote. `run_key` is None when nothing was due."""
+
+    run_key: str | None
+    documents: int
+    lines: int
+    invoice_ids: tuple[tuple[str, str], ...]  # (tenant_id, invoice_id), in the order of their numbers
+
+
+def issue(connection: duckdb.DuckDBPyConnection, lake: Lake) -> Issued:
+    """Issue every due document of every tenant in one append.
+
+    Args:
+        connection: the warehouse, built on the facts and the ledger as they are now.
+        lake: where the ledger lives.
+
+    Returns:
+        What was issued; nothing due is no run, and writes nothing.
+    """
+    documents = _rows(connection, "intermediate.int_invoicing__due_documents", "tenant_id, customer_id, currency, kind desc, document_key")
+    if not documents:
+        return Issued(None, 0, 0, ())
+    lines = _rows(connection, "intermediate.int_invoicing__due_lines", "tenant_id, document_key, line_no")
+    last = {
+        (tenant, series): (seq, content_hash)
+        for tenant, series, seq, content_hash in connection.execute(
+            "select tenant_id, series, max(seq), max_by(content_hash, seq) from ledger.invoices group by all"
+        ).fetchall()
+    }
+    # The same facts on the same ledger are the same run, whoever starts it and however often.
+    run_key = _digest([documents, lines, sorted(last.items())])
+    by_document: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for line in lines:
+        by_document.setdefault((line["tenant_id"], line["document_key"]), []).append(line)
+
+    issued, issued_lines = [], []
+    for document in documents:
+        own_lines = by_document[document["tenant_id"], document["document_key"]]
+        issued.append(_number(document, own_lines, last, run_key))
+        issued_lines.extend(_identify(document, line, issued[-1]) for line in own_lines)
+    runs = _runs(issued, issued_lines, run_key)
+    for relation, schema, rows in (
+        ("invoice_lines", INVOICE_LINES, issued_lines),
+        ("invoices", INVOICES, issued),
+        ("runs", RUNS, runs),
+    ):
+        lake.write(f"ledger/{relation}", run_key, pa.Table.from_pylist(rows, schema=schema))
+    return Issued(
+        run_key, len(issued), len(issued_lines), tuple((d["tenant_id"], d["invoice_id"]) for d in issued)
+    )
+
+
+def ledger_files(lake: Lake) -> dict[str, list[str]]:
+    """The ledger's files by relation; those of runs that were never committed are left out."""
+    committed = {_name(file) for file in lake.files("ledger/runs")}
+    return {
+        relation: [file for file in lake.files(f"ledger/{relation}") if _name(file) in committed]
+        for relation in RELATIONS
+    }
+
+
+def series_of(number_format: str, kind: str, issued_on: date) -> str:
+    """The series a document is numbered in: its kind's own prefix and the year (and month, if the format shows one) of issue."""
+    return _formatted(number_format, kind, issued_on, seq=None)
+
+
+def _number(
+    document: dict[str, Any],
+    lines: list[dict[str, Any]],
+    last: dict[tuple[str, str], tuple[int, str]],
+    run_key: str,
+) -> dict[str, Any]:
+    tenant, kind, issued_on = document["tenant_id"], document["kind"], document["issued_on"]
+    series = series_of(document["number_format"], kind, issued_on)
+    seq, previous_hash = last.get((tenant, series), (0, ""))
+    seq += 1
+    content_hash = _digest([previous_hash, document, lines])
+    last[tenant, series] = (seq, content_hash)
+    return {
+        **{name: document.get(name) for name in INVOICES.names},
+        "invoice_id": _digest([tenant, series, seq])[:24],
+        "invoice_number": _formatted(document["number_format"], kind, issued_on, seq=seq),
+        "series": series,
+        "seq": seq,
+        # Instants of the record are the run's own clock, so that a reproduced run is identical to the byte.
+        "issued_at": document["known_as_of"],
+        "code_version": __version__,
+        "run_key": run_key,
+        "content_hash": content_hash,
+        "previous_hash": previous_hash,
+    }
+
+
+def _identify(document: dict[str, Any], line: dict[str, Any], issued: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: line.get(name) for name in INVOICE_LINES.names},
+        "invoice_id": issued["invoice_id"],
+        "line_id": f"{issued['invoice_id']}-{line['line_no']}",
+        "issued_at": issued["issued_at"],
+        "run_key": issued["run_key"],
+    }
+
+
+def _runs(invoices: list[dict[str, Any]], lines: list[dict[str, Any]], run_key: str) -> list[dict[str, Any]]:
+    tenants = {invoice["tenant_id"]: invoice for invoice in invoices}
+    return [
+        {
+            "run_key": run_key,
+            "tenant_id": tenant,
+            "billing_as_of": invoice["billing_as_of"],
+            "known_as_of": invoice["known_as_of"],
+            "documents": sum(other["tenant_id"] == tenant for other in invoices),
+            "lines": sum(line["tenant_id"] == tenant for line in lines),
+            "issued_at": invoice["issued_at"],
+            "code_version": __version__,
+        }
+        for tenant, invoice in tenants.items()
+    ]
+
+
+def _formatted(number_format: str, kind: str, issued_on: date, *, seq: int | None) -> str:
+    text = number_format
+    if kind == "credit_note":
+        # The same format with CN for the prefix: the letters before the first dash or placeholder.
+        prefix = text.split("{", 1)[0].split("-", 1)[0]
+        text = "CN" + text[len(prefix) :]
+    if seq is None:
+        head, _, tail = text.partition("{seq")
+        text = head + tail.partition("}")[2]
+    return text.format(year=issued_on.year, month=f"{issued_on.month:02d}", seq=seq)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, relation: str, order: str) -> list[dict[str, Any]]:
+    return connection.sql(f"select * from {relation} order by {order}").to_arrow_table().to_pylist()
+
+
+def _name(file: str) -> str:
+    return file.rsplit("/", 1)[-1].removesuffix(".parquet")
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_text, ensure_ascii=False).encode()).hexdigest()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no canonical text")
+
+
+def hash_rows(rows: Iterable[dict[str, Any]]) -> str:
+    """A hash of rows that does not depend on their order."""
+    return _digest(sorted(_digest(row) for row in rows))

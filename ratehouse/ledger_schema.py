@@ -1,0 +1,67 @@
+"""The columns of what is issued. Values come from `int_invoicing__due_*`; the issue step adds identity, number and hash."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+MONEY = pa.decimal128(20, 4)
+QUANTITY = pa.decimal128(28, 10)
+PRICE = pa.decimal128(28, 12)
+INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema([pa.field(name, kind) for name, kind in fields])
+
+
+def _texts(*names: str) -> list[tuple[str, pa.DataType]]:
+    return [(name, pa.string()) for name in names]
+
+
+INVOICES = _schema(
+    *_texts("tenant_id", "invoice_id", "invoice_number", "series"),
+    ("seq", pa.int64()),
+    *_texts("kind", "customer_id", "currency"),
+    ("bill_date", pa.date32()),
+    ("issued_on", pa.date32()),
+    ("issued_at", INSTANT),
+    ("due_on", pa.date32()),
+    *[(name, MONEY) for name in ("subtotal", "discount", "tax", "total", "credits_applied", "amount_due")],
+    *_texts("corrects_invoice_id", "seller_name", "legal_entity"),
+    *_texts("bill_to_name", "bill_to_address", "bill_to_country", "bill_to_tax_id"),
+    *_texts("timezone", "language", "po_number"),
+    ("due_days", pa.int64()),
+    ("billing_as_of", INSTANT),
+    ("known_as_of", INSTANT),
+    *_texts("code_version", "run_key", "content_hash", "previous_hash"),
+)
+
+INVOICE_LINES = _schema(
+    *_texts("tenant_id", "invoice_id", "line_id"),
+    ("line_no", pa.int64()),
+    *_texts("customer_id", "subscription_id", "plan", "plan_name", "charge"),
+    ("charge_position", pa.int64()),
+    *_texts("charge_description", "line_type", "model", "meter", "price_book", "dimensions"),
+    ("service_start", pa.date32()),
+    ("service_end", pa.date32()),
+    ("quantity", QUANTITY),
+    ("unit_price", PRICE),
+    ("amount", MONEY),
+    *_texts("currency", "tax_code"),
+    ("tax_percent", PRICE),
+    *_texts("gl_account", "corrects_line_id", "cause_event_id", "slice_id", "rated_id"),
+    ("issued_at", INSTANT),
+    *_texts("run_key"),
+)
+
+RUNS = _schema(
+    *_texts("run_key", "tenant_id"),
+    ("billing_as_of", INSTANT),
+    ("known_as_of", INSTANT),
+    ("documents", pa.int64()),
+    ("lines", pa.int64()),
+    ("issued_at", INSTANT),
+    *_texts("code_version"),
+)
+
+RELATIONS: dict[str, pa.Schema] = {"invoices": INVOICES, "invoice_lines": INVOICE_LINES, "runs": RUNS}

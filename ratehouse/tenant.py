@@ -1,0 +1,254 @@
+"""Settings of a tenant, one seller: the grammar of `tenants/<tenant>/tenant.yaml` with every default.
+
+Belongs here: which settings exist, their defaults and what makes them valid. Does not belong here: what they
+do to a number (SQL reads the normalised document), and the settings of the installation (`settings.py`).
+"""
+
+from __future__ import annotations
+
+import string
+import zoneinfo
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StrictBool
+
+from ratehouse.price_book_source import (
+    Amount,
+    Count,
+    Currency,
+    LineMap,
+    Percent,
+    PositiveAmount,
+    PositiveCount,
+    PriceBookError,
+    Source,
+    Strict,
+    Text,
+    as_document,
+    find_floats,
+    read_yaml,
+    refusal,
+    text_keys,
+    validate,
+)
+
+__all__ = ["PriceBookError", "Tenant", "load_tenant", "parse_tenant"]
+
+# Roles as in the mart journal_entries; the numbers are those of a plain US chart of accounts.
+ACCOUNTS: dict[str, str] = {
+    "cash": "1000",
+    "clearing": "1050",
+    "receivable": "1100",
+    "contract_asset": "1250",
+    "contract_cost": "1300",
+    "tax_payable": "2200",
+    "unapplied_cash": "2300",
+    "deferred_revenue": "2400",
+    "refund_liability": "2450",
+    "revenue": "4000",
+    "breakage_revenue": "4100",
+    "contra_revenue": "4900",
+    "fees": "6100",
+    "disputes": "6150",
+    "bad_debt": "6200",
+    "contract_cost_amortisation": "6300",
+    "interest_income": "7100",
+    "interest_expense": "7200",
+    "fx_gain_loss": "7300",
+}
+
+
+def check_zone(name: str) -> str:
+    """Give an IANA time zone name back if there is such a zone; for use in models only."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        text = f"{name[:40]!r} is no IANA time zone, as in Europe/Paris."
+        raise refusal("bad_time_zone", text) from error
+    return name
+
+
+def _number_format(text: str) -> str:
+    """Check that a format works and gives every document of a series its own number."""
+    allowed = {"year", "month", "seq", "customer_seq", "customer_id"}
+    try:
+        names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        unknown = names - allowed
+        if unknown:
+            raise ValueError(f"it may use {', '.join('{' + name + '}' for name in sorted(allowed))}")
+        if not names & {"seq", "customer_seq"}:
+            raise ValueError("without {seq} or {customer_seq} all documents have one number")
+        if "customer_seq" in names and "seq" not in names and "customer_id" not in names:
+            raise ValueError("{customer_seq} needs {customer_id}, or two customers share a number")
+        text.format(year=2026, month="01", seq=1, customer_seq=1, customer_id="c1")
+    except (ValueError, KeyError, IndexError) as error:
+        raise refusal("bad_value", f"{text!r}: {error}.") from error
+    return text
+
+
+def _clock_time(text: str) -> str:
+    hour, colon, minute = text.partition(":")
+    digits = len(hour) == len(minute) == 2 and (hour + minute).isascii() and (hour + minute).isdigit()
+    if not (colon and digits and int(hour) < 24 and int(minute) < 60):
+        raise refusal("bad_time", f"{text[:20]!r} is no time of day, as in 22:00.")
+    return text
+
+
+TimeZone = Annotated[Text, AfterValidator(check_zone)]
+NumberFormat = Annotated[Text, AfterValidator(_number_format)]
+ClockTime = Annotated[Text, AfterValidator(_clock_time)]
+Country = Annotated[Text, Field(pattern="^[A-Z]{2}$")]
+
+
+class LegalEntity(Strict):
+    """Who the documents are from."""
+
+    name: Text | None = None
+    address: list[Text] = Field(default_factory=list)
+    country: Country | None = None
+    tax_id: Text | None = None
+
+
+class MoneyRounding(Strict):
+    """How money is rounded; the digits are those of ISO 4217."""
+
+    mode: Literal["half_up", "half_even", "up", "down"] = "half_up"
+
+
+class Proration(Strict):
+    """How parts of a period are priced."""
+
+    method: Literal["day", "second", "fixed_30", "none"] = "day"
+    credit: Literal["next_invoice", "credit_note", "refund", "none"] = "next_invoice"
+    minimum_charge: Amount = Decimal(0)
+
+
+class Invoicing(Strict):
+    """When documents are issued, for whom, and what they are called."""
+
+    due_days: Count = 30
+    draft_hours: Count = 0
+    number_format: NumberFormat = "INV-{year}-{seq:06d}"
+    bill_day: Annotated[int, Field(strict=True, ge=1, le=31)] | None = None
+    group_by: Literal["customer", "subscription", "parent"] = "customer"
+    late_usage: Literal["next_invoice", "credit_note", "ignore"] = "next_invoice"
+    materiality: Amount = Decimal(0)
+
+
+class TaxRate(Strict):
+    """One rate of a country or region."""
+
+    code: Text
+    country: Country
+    region: Text | None = None
+    percent: Percent
+
+
+class Tax(Strict):
+    """Where tax comes from."""
+
+    provider: Text = "table"
+    rates: list[TaxRate] = Field(default_factory=list)
+    inclusive: StrictBool = False
+    reverse_charge: Literal["eu"] | None = None
+
+
+class DunningStep(Strict):
+    """What happens so many days after the due date."""
+
+    after_days: Count
+    actions: list[Literal["remind", "degrade", "suspend", "cancel", "write_off"]]
+    billing: Literal["keep", "credit"] = "keep"
+
+
+class DunningLimit(Strict):
+    """The attempts a card network allows."""
+
+    network: Text
+    max: PositiveCount
+    days: PositiveCount
+
+
+class Dunning(Strict):
+    """How unpaid invoices are followed up. By default nothing is retried and nobody is written to."""
+
+    retry_days: list[Count] = Field(default_factory=list)
+    retry: Literal["model"] | None = None
+    steps: list[DunningStep] = Field(default_factory=list)
+    grace_days: Count = 0
+    scope: Literal["invoice", "customer"] = "invoice"
+    threshold: dict[Currency, PositiveAmount] = Field(default_factory=dict)
+    max_attempts: Count | None = None
+    days_between: Count | None = None
+    limits: list[DunningLimit] = Field(default_factory=list)
+    quiet_hours: Annotated[list[ClockTime], Field(min_length=2, max_length=2)] | None = None
+
+
+class Revenue(Strict):
+    """Defaults of revenue recognition."""
+
+    ratable: Literal["day", "month"] = "day"
+
+
+class Tenant(Strict):
+    """One seller and how it bills."""
+
+    tenant: Text
+    name: Text | None = None
+    currency: Currency = "USD"
+    timezone: TimeZone = "UTC"
+    legal_entity: LegalEntity = LegalEntity()
+    rounding: MoneyRounding = MoneyRounding()
+    proration: Proration = Proration()
+    invoicing: Invoicing = Invoicing()
+    tax: Tax = Tax()
+    dunning: Dunning = Dunning()
+    accounts: dict[Text, Text] = Field(default_factory=dict)
+    revenue: Revenue = Revenue()
+
+    def document(self) -> dict[str, Any]:
+        """Give the normalised settings as JSON data: every default filled, decimals as plain text."""
+        result: dict[str, Any] = as_document(self)
+        name = self.name or self.tenant
+        result["name"] = name
+        result["legal_entity"]["name"] = self.legal_entity.name or name
+        result["accounts"] = ACCOUNTS | self.accounts
+        return result
+
+
+def load_tenant(path: Path) -> Tenant:
+    """Read and check one tenant.yaml.
+
+    Raises:
+        PriceBookError: everything that is wrong, in `.errors`, each with file, line and key path.
+    """
+    data, lines = read_yaml(path)
+    return parse_tenant(data, str(path), lines=lines)
+
+
+def parse_tenant(data: Mapping[str, Any], file: str = "<data>", *, lines: LineMap | None = None) -> Tenant:
+    """Check tenant settings given as data; errors as `load_tenant`."""
+    source = Source(file, lines)
+    data = text_keys(data)
+    find_floats(data, source)
+    tenant = validate(Tenant, data, source)
+    if tenant is not None:
+        _check(tenant, source)
+    source.raise_any()
+    assert tenant is not None
+    return tenant
+
+
+def _check(tenant: Tenant, source: Source) -> None:
+    for role in tenant.accounts:
+        if role not in ACCOUNTS:
+            detail = f"is no account role. Known: {', '.join(ACCOUNTS)}."
+            source.add("unknown_key", ("accounts", role), detail)
+    if tenant.dunning.retry is not None and tenant.dunning.retry_days:
+        source.add("bad_value", ("dunning", "retry"), "either `retry: model` or retry_days, not both.")
+    steps = [step.after_days for step in tenant.dunning.steps]
+    if steps != sorted(steps):
+        source.add("bad_value", ("dunning", "steps"), "steps go in the order of their after_days.")

@@ -1,0 +1,218 @@
+"""The warehouse file: opening it under the one writer lock, building it with dbt, publishing it for readers.
+
+The file is a build product: delete it, build again, and every number comes back. Belongs here: connections, the lock, the raw and
+ledger views, running dbt, publishing. Does not belong here: any rule (that is `dbt_project/`) and what is done with the result.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from ratehouse.errors import RatehouseError
+from ratehouse.lake import Lake
+from ratehouse.ledger import ledger_files
+from ratehouse.ledger_schema import RELATIONS
+from ratehouse.settings import Settings
+from ratehouse.stream_schema import STREAMS, empty
+
+LOCK_TIMEOUT_SECONDS = 600.0
+_EXTRA_STREAMS = ("rejected",)
+
+
+class WarehouseBusy(RatehouseError):
+    """Another process is writing the warehouse file."""
+
+
+class BuildFailed(RatehouseError):
+    """dbt refused or failed; the message holds its own words about each failed node."""
+
+
+@contextmanager
+def writer(settings: Settings, *, timeout: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
+    """Hold the one writer lock of the warehouse file.
+
+    Raises:
+        WarehouseBusy: another writer did not finish within `timeout` seconds.
+    """
+    settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(settings.lock_path))
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout as error:
+        raise WarehouseBusy(
+            f"Another run is writing {settings.warehouse_path}; wait for it to finish, then start again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def connect(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse file in UTC with the limits of the settings. Writers hold `writer` around it."""
+    settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = {"preserve_insertion_order": "false"}
+    if settings.memory_limit:
+        config["memory_limit"] = settings.memory_limit
+    if settings.threads:
+        config["threads"] = settings.threads
+    connection = duckdb.connect(str(settings.warehouse_path), read_only=read_only, config=config)
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+def prepare(settings: Settings, lake: Lake) -> None:
+    """Point the `raw` and `ledger` views at the lake's files as they are now."""
+    with connect(settings) as connection:
+        for schema in ("raw", "ledger", "staging", "intermediate", "marts"):
+            connection.execute(f"create schema if not exists {schema}")
+        for name in (*STREAMS, *_EXTRA_STREAMS):
+            _view(connection, f"raw.{name}", lake.files(f"raw/{name}"), empty(name).schema)
+        for name, files in ledger_files(lake).items():
+            _view(connection, f"ledger.{name}", files, RELATIONS[name])
+
+
+def build(
+    settings: Settings,
+    *,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    command: str = "build",
+    variables: Mapping[str, Any] | None = None,
+    full_refresh: bool = False,
+) -> None:
+    """Run dbt in this process on the warehouse file.
+
+    Args:
+        settings: where the file and the project are.
+        select: dbt selectors; none selects everything.
+        exclude: dbt selectors to leave out.
+        command: `run` (models), `build` (seeds, models, tests), `seed`, `test`, `compile`, `parse`.
+        variables: dbt variables.
+        full_refresh: rebuild incremental models from the lake.
+
+    Raises:
+        BuildFailed: a node failed; what dbt said about it is in the message.
+    """
+    # Imported late: it takes a second, and few commands need it.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    project = str(settings.dbt_project_dir)
+    arguments = [command, "--project-dir", project, "--profiles-dir", project, "--quiet"]
+    arguments += ["--target-path", str(settings.warehouse_path.parent / "dbt_target")]
+    arguments += ["--log-path", str(settings.warehouse_path.parent / "dbt_logs")]
+    if select:
+        arguments += ["--select", *select]
+    if exclude:
+        arguments += ["--exclude", *exclude]
+    if variables:
+        import json
+
+        arguments += ["--vars", json.dumps(dict(variables))]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    with _environment(settings):
+        try:
+            result = dbtRunner().invoke(arguments)
+        finally:
+            # dbt keeps its connection open; the file must be free for the next step and for other processes.
+            DuckDBConnectionManager.close_all_connections()
+    if not result.success:
+        raise BuildFailed(_explain(command, result))
+
+
+def publish(settings: Settings) -> Path:
+    """Copy the public schemas to a new serving file and rename it over the old one; open readers keep what they have."""
+    settings.serving_dir.mkdir(parents=True, exist_ok=True)
+    fresh = settings.serving_dir / f".publishing-{os.getpid()}.duckdb"
+    fresh.unlink(missing_ok=True)
+    with connect(settings) as connection:
+        connection.execute(f"attach '{fresh}' as serving")
+        try:
+            for schema, name in connection.execute(
+                "select table_schema, table_name from information_schema.tables"
+                " where table_catalog <> 'serving' and table_schema = 'marts' order by all"
+            ).fetchall():
+                connection.execute(f"create schema if not exists serving.{schema}")
+                connection.execute(f'create table serving.{schema}."{name}" as from {schema}."{name}"')
+        finally:
+            connection.execute("detach serving")
+    os.replace(fresh, settings.serving_path)
+    return settings.serving_path
+
+
+def remove(settings: Settings) -> None:
+    """Delete the warehouse file; the lake is the truth."""
+    for path in (settings.warehouse_path, settings.warehouse_path.with_name(settings.warehouse_path.name + ".wal")):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(settings.warehouse_path.parent / "dbt_target", ignore_errors=True)
+
+
+def _view(connection: duckdb.DuckDBPyConnection, relation: str, files: Sequence[str], schema: pa.Schema) -> None:
+    columns = ", ".join(
+        f'cast("{field.name}" as {_duckdb_type(field.type)}) as "{field.name}"' for field in schema
+    )
+    if files:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        body = f"select {columns} from read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    else:
+        nothing = ", ".join(
+            f'cast(null as {_duckdb_type(field.type)}) as "{field.name}"' for field in schema
+        )
+        body = f"select {nothing} where false"
+    connection.execute(f"create or replace view {relation} as {body}")
+
+
+def _duckdb_type(kind: pa.DataType) -> str:
+    if pa.types.is_timestamp(kind):
+        return "timestamp with time zone"
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision}, {kind.scale})"
+    names = {pa.string(): "varchar", pa.date32(): "date", pa.int64(): "bigint", pa.bool_(): "boolean"}
+    return names[kind]
+
+
+@contextmanager
+def _environment(settings: Settings) -> Iterator[None]:
+    """What profiles.yml reads, for the time of one dbt call."""
+    wanted = {
+        "RATEHOUSE_WAREHOUSE": str(settings.warehouse_path),
+        "RATEHOUSE_THREADS": str(settings.threads or 4),
+        "RATEHOUSE_MEMORY_LIMIT": settings.memory_limit or "8GB",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _explain(command: str, result: Any) -> str:
+    if result.exception is not None:
+        return f"dbt {command} failed: {result.exception}"
+    failed = [
+        f"{node.node.name}: {(node.message or '').strip()}"
+        for node in getattr(result.result, "results", [])
+        if str(node.status) in ("error", "fail", "runtime error")
+    ]
+    return f"dbt {command} failed in {len(failed)} node(s):\n" + "\n".join(failed)

@@ -1,0 +1,99 @@
+"""Tenant settings: defaults, and what is refused where."""
+
+import pytest
+
+from ratehouse.tenant import ACCOUNTS, PriceBookError, load_tenant, parse_tenant
+
+
+def test_a_tenant_with_only_its_name_works():
+    document = parse_tenant({"tenant": "acme"}).document()
+    assert document["name"] == document["legal_entity"]["name"] == "acme"
+    assert (document["currency"], document["timezone"], document["rounding"]) == (
+        "USD",
+        "UTC",
+        {"mode": "half_up"},
+    )
+    assert document["proration"] == {"method": "day", "credit": "next_invoice", "minimum_charge": "0"}
+    assert document["invoicing"] == {
+        "due_days": 30,
+        "draft_hours": 0,
+        "number_format": "INV-{year}-{seq:06d}",
+        "bill_day": None,
+        "group_by": "customer",
+        "late_usage": "next_invoice",
+        "materiality": "0",
+    }
+    assert document["tax"] == {"provider": "table", "rates": [], "inclusive": False, "reverse_charge": None}
+    assert document["dunning"]["steps"] == []
+    assert document["accounts"] == ACCOUNTS
+    assert document["revenue"] == {"ratable": "day"}
+
+
+def test_what_is_given_is_kept():
+    document = parse_tenant(
+        {
+            "tenant": "acme",
+            "accounts": {"revenue": "4010"},
+            "dunning": {
+                "retry_days": [1, 3],
+                "threshold": {"EUR": "150.00"},
+                "limits": [{"network": "visa", "max": 15, "days": 30}],
+                "quiet_hours": ["22:00", "07:00"],
+                "steps": [
+                    {"after_days": 0, "actions": ["remind"]},
+                    {"after_days": 7, "actions": ["suspend"], "billing": "credit"},
+                ],
+            },
+            "tax": {"rates": [{"code": "vat", "country": "FR", "percent": "20.0"}], "reverse_charge": "eu"},
+        }
+    ).document()
+    assert document["accounts"]["revenue"] == "4010"
+    assert document["accounts"]["receivable"] == "1100"
+    assert document["dunning"]["threshold"] == {"EUR": "150"}
+    assert [step["billing"] for step in document["dunning"]["steps"]] == ["keep", "credit"]
+    assert document["tax"]["rates"] == [{"code": "vat", "country": "FR", "region": None, "percent": "20"}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "key"),
+    [
+        ({"timezone": "Europe/Pari"}, "bad_time_zone", "timezone"),
+        ({"timezone": "../etc/passwd"}, "bad_time_zone", "timezone"),
+        ({"currency": "XXX"}, "bad_currency", "currency"),
+        ({"colour": "red"}, "unknown_key", "colour"),
+        ({"invoicing": {"due_days": -1}}, "bad_value", "invoicing.due_days"),
+        ({"invoicing": {"bill_day": 32}}, "bad_value", "invoicing.bill_day"),
+        ({"invoicing": {"number_format": "INV-{year}"}}, "bad_value", "invoicing.number_format"),
+        ({"invoicing": {"number_format": "INV-{week}-{seq}"}}, "bad_value", "invoicing.number_format"),
+        ({"invoicing": {"number_format": "INV-{seq!x}"}}, "bad_value", "invoicing.number_format"),
+        ({"invoicing": {"number_format": "{seq.__class__}"}}, "bad_value", "invoicing.number_format"),
+        ({"invoicing": {"number_format": "{customer_seq}"}}, "bad_value", "invoicing.number_format"),
+        ({"proration": {"minimum_charge": 0.5}}, "float_value", "proration.minimum_charge"),
+        ({"accounts": {"revenues": "1"}}, "unknown_key", "accounts.revenues"),
+        ({"accounts": {"revenue": 4000}}, "bad_value", "accounts.revenue"),
+        ({"dunning": {"quiet_hours": ["22:00", "24:00"]}}, "bad_time", "dunning.quiet_hours.1"),
+        ({"dunning": {"retry": "model", "retry_days": [1]}}, "bad_value", "dunning.retry"),
+        (
+            {"dunning": {"steps": [{"after_days": 9, "actions": []}, {"after_days": 1, "actions": []}]}},
+            "bad_value",
+            "dunning.steps",
+        ),
+    ],
+)
+def test_settings_that_are_refused(settings, code, key):
+    with pytest.raises(PriceBookError) as error:
+        parse_tenant({"tenant": "acme", **settings})
+    assert [(each.reason_code, each.key) for each in error.value.errors] == [(code, key)]
+
+
+def test_errors_have_lines(tmp_path):
+    path = tmp_path / "tenant.yaml"
+    path.write_text("tenant: acme\nlegal_entity:\n  country: Norway\n  tax: x\n")
+    with pytest.raises(PriceBookError) as error:
+        load_tenant(path)
+    assert [(each.line, each.key) for each in error.value.errors] == [
+        (3, "legal_entity.country"),
+        (4, "legal_entity.tax"),
+    ]
+    path.write_text("tenant: acme\nlegal_entity: {country: NO}\n")
+    assert load_tenant(path).legal_entity.country == "NO"
