@@ -103,7 +103,7 @@ def parse(text: str | bytes) -> Any:
         BadJson: it is no JSON.
     """
     try:
-        return json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_constant)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
     except BadJson:
         raise
     except (ValueError, RecursionError) as error:
@@ -136,6 +136,10 @@ def _number(text: str) -> _Number:
 
 def _constant(text: str) -> Any:
     raise BadJson(f"{text} is no JSON number", "bad_number")
+
+
+# made once: json.loads with hooks would build a decoder for every text
+_DECODER = json.JSONDecoder(parse_float=_number, parse_constant=_constant)
 
 
 def _dump(value: Any) -> str:

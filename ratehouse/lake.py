@@ -166,14 +166,22 @@ class Lake:
         buffer = BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         try:
-            self.fs.pipe_file(path, buffer.getvalue())
-        except OSError:
-            raise
+            self.fs.pipe_file(path, buffer.getvalue(), mode="create")
         except Exception as error:
-            # object-store clients raise their own families of errors, which this module must not have to
-            # import
+            # object-store clients raise errors of their own kind, which this module must not import
+            if self._taken(path, error):
+                return False
             raise self._not_writable(path, error) from error
         return True
+
+    def _taken(self, path: str, error: Exception) -> bool:
+        """Whether another writer was first, which is what mode "create" refuses to overwrite."""
+        try:
+            self.fs.invalidate_cache(self.fs._parent(path))
+            return bool(self.fs.exists(path))
+        except Exception:
+            # the store is out of reach altogether; the error of the write says it best
+            raise self._not_writable(path, error) from error
 
     def _sweep(self, folder: Path) -> None:
         """Remove what killed writers left behind, once per folder and process."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -34,17 +34,22 @@ class Issued:
     invoice_ids: tuple[tuple[str, str], ...]  # (tenant_id, invoice_id), in the order of their numbers
 
 
-def issue(connection: duckdb.DuckDBPyConnection, lake: Lake) -> Issued:
-    """Issue every due document of every tenant in one append.
+def issue(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, *, tenants: Sequence[str] | None = None
+) -> Issued:
+    """Issue every due document in one append.
 
     Args:
         connection: the warehouse, built on the facts and the ledger as they are now.
         lake: where the ledger lives.
+        tenants: whose documents; None means every tenant's.
 
     Returns:
         What was issued; nothing due is no run, and writes nothing.
     """
     documents = _rows(connection, "intermediate.int_invoicing__due_documents", "tenant_id, customer_id, currency, kind desc, document_key")
+    if tenants is not None:
+        documents = [document for document in documents if document["tenant_id"] in tenants]
     if not documents:
         return Issued(None, 0, 0, ())
     lines = _rows(connection, "intermediate.int_invoicing__due_lines", "tenant_id, document_key, line_no")
@@ -54,6 +59,8 @@ def issue(connection: duckdb.DuckDBPyConnection, lake: Lake) -> Issued:
             "select tenant_id, series, max(seq), max_by(content_hash, seq) from ledger.invoices group by all"
         ).fetchall()
     }
+    issued_tenants = {document["tenant_id"] for document in documents}
+    lines = [line for line in lines if line["tenant_id"] in issued_tenants]
     # The same facts on the same ledger are the same run, whoever starts it and however often.
     run_key = _digest([documents, lines, sorted(last.items())])
     by_document: dict[tuple[str, str], list[dict[str, Any]]] = {}

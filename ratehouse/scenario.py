@@ -209,8 +209,7 @@ def _step(
     ]
     land(lake, "tenant_clocks", clocks, tenant_id=None, source="scenario", batch_id=f"step-{step:03d}")
     warehouse.prepare(settings, lake)
-    if step == 0:
-        warehouse.build(settings, command="seed")
+    warehouse.seed(settings)
     warehouse.build(settings, command="run")
     with warehouse.connect(settings) as connection:
         ledger.issue(connection, lake)

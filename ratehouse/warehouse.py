@@ -135,6 +135,27 @@ def build(
         raise BuildFailed(_explain(command, result))
 
 
+def seed(settings: Settings) -> None:
+    """Load the reference tables, unless the file has them as they are now."""
+    with connect(settings) as connection:
+        for path in sorted((settings.dbt_project_dir / "seeds").glob("*.csv")):
+            found = connection.execute(
+                "select count(*) from duckdb_tables() where schema_name = 'intermediate' and table_name = ?", [path.stem]
+            ).fetchone()
+            if not found or not found[0]:
+                break
+            fresh = f"select * from read_csv('{path}', header = true)"
+            differing = connection.execute(
+                f"select count(*) from ((select * from intermediate.{path.stem} except {fresh})"
+                f" union all ({fresh} except select * from intermediate.{path.stem}))"
+            ).fetchone()
+            if differing and differing[0]:
+                break
+        else:
+            return
+    build(settings, command="seed")
+
+
 def publish(settings: Settings) -> Path:
     """Copy the public schemas to a new serving file and rename it over the old one; open readers keep what they have."""
     settings.serving_dir.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ schema `marts` of the serving file. Does not belong here: words, formats, layout
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -241,7 +242,7 @@ def find_invoices(
             inner join marts.runs as r on r.tenant_id = i.tenant_id and r.run_key = i.run_key
             where ($tenant is null or i.tenant_id = $tenant)
                 and i.status <> 'draft' and i.invoice_number is not null
-                and r.started_at >= (select min(s.started_at) from marts.runs as s where s.run_key = $run)
+                and r.issued_at >= (select min(s.issued_at) from marts.runs as s where s.run_key = $run)
             order by i.tenant_id, i.issued_on, i.invoice_number
             """,
             {"tenant": tenant_id, "run": since_run},
@@ -299,11 +300,7 @@ def load_documents(connection: duckdb.DuckDBPyConnection, keys: Sequence[Key]) -
     Raises:
         DocumentError: a key names no invoice of that tenant, or the serving file lacks a relation or column.
     """
-    with_notes = connection.execute(
-        "select 1 from information_schema.columns "
-        "where table_schema = 'marts' and table_name = 'invoices' and column_name = 'notes'"
-    ).fetchone()
-    heads = _rows(connection, _HEADS.replace("/*notes*/", "i.notes" if with_notes else "null"), keys)
+    heads = _rows(connection, _HEADS, keys)
     found = {(head["tenant_id"], head["invoice_id"]): head for head in heads}
     for key in keys:
         if key not in found:
@@ -317,6 +314,9 @@ def load_documents(connection: duckdb.DuckDBPyConnection, keys: Sequence[Key]) -
     return [_document(found[key], lines[key], tiers) for key in keys]
 
 
+# `?i.notes` stands for a column that a serving file may lack; it is null there.
+_OPTIONAL = re.compile(r"\?(\w)\.(\w+)")
+_RELATIONS = {"i": "invoices", "l": "invoice_lines"}
 _KEYS = """
     with keys as (
         select
@@ -343,7 +343,7 @@ _HEADS = (
         i.tenant_id, i.invoice_id, i.invoice_number, i.kind, i.status, i.language, i.currency, i.bill_date,
         i.issued_on, i.due_on, i.customer_id, i.po_number, i.bill_to_name, i.bill_to_address,
         i.bill_to_country, i.bill_to_tax_id, i.legal_entity, i.subtotal, i.discount, i.tax, i.total,
-        i.credits_applied, i.amount_due, i.content_hash, /*notes*/ as notes,
+        i.credits_applied, i.amount_due, i.content_hash, ?i.notes as notes,
         t.name as tenant_name, t.document as tenant_document,
         c.invoice_number as corrects_number, c.issued_on as corrects_on
     from keys
@@ -359,8 +359,8 @@ _LINES = (
     select
         l.tenant_id, l.invoice_id, l.line_id, l.line_no, l.customer_id, l.subscription_id, l.plan, l.charge,
         l.line_type, l.dimensions, l.service_start, l.service_end, l.quantity, l.unit_price, l.amount,
-        l.currency, l.tax_code, l.tax_percent, l.description, l.charge_description, l.model, l.unit_name,
-        l.rated_id,
+        l.currency, l.tax_code, l.tax_percent, l.charge_description, l.model, l.rated_id,
+        ?l.description as description, ?l.unit_name as unit_name, ?l.plan_name as line_plan_name,
         r.plan_name, r.included_quantity, r.amount as rated_amount, r.amount_exact as rated_exact,
         corrected.invoice_number as corrects_number, corrected.issued_on as corrects_on,
         owner.name as customer_name
@@ -397,8 +397,19 @@ _TIERS = (
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, keys: Sequence[Key]) -> list[dict[str, Any]]:
+    cursor = connection.cursor()
+    if _OPTIONAL.search(sql):
+        present = set(
+            cursor.execute(
+                "select table_name, column_name from information_schema.columns where table_schema = 'marts'"
+            ).fetchall()
+        )
+        sql = _OPTIONAL.sub(
+            lambda m: f"{m[1]}.{m[2]}" if (_RELATIONS[m[1]], m[2]) in present else "cast(null as varchar)",
+            sql,
+        )
     try:
-        cursor = connection.cursor().execute(
+        cursor.execute(
             sql, {"tenants": [tenant for tenant, _ in keys], "invoices": [invoice for _, invoice in keys]}
         )
     except (duckdb.CatalogException, duckdb.BinderException) as error:
@@ -600,7 +611,7 @@ def _group(
 ) -> LineGroup:
     # The plan of the charges names the group; a correction may still speak of an older plan.
     plans = [
-        row["plan_name"] or _humanise(row["plan"] or "")
+        row["line_plan_name"] or row["plan_name"] or _humanise(row["plan"] or "")
         for row in sorted(rows, key=lambda row: row["line_type"] == "adjustment")
     ]
     foreign = rows[0]["customer_id"] not in (None, head["customer_id"])

@@ -10,6 +10,7 @@ missing.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import multiprocessing
@@ -154,6 +155,9 @@ _worker: dict[str, Any] = {}
 
 
 def _start(settings: Settings, serving: Path, out: Path | None) -> None:
+    # A long invoice is millions of objects that live until it is written; looking for garbage
+    # among them at the default pace costs a tenth of the time.
+    gc.set_threshold(50_000, 20, 50)
     _worker.update(connection=connect_serving(serving, threads=1), settings=settings, out=out)
 
 

@@ -148,7 +148,7 @@ def _by_map(path: Path, form: readers.Format, file_map: FileMap) -> Iterator[pl.
         file_map.check_columns(readers.parquet_columns(path), str(path))
         frames = readers.read_parquet(path, needed)
     else:
-        frames = readers.read_ndjson(path, needed)
+        frames = readers.read_ndjson(path, needed, file_map.json_columns())
     for number, frame in enumerate(frames):
         if form == "ndjson" and number == 0:
             seen = [name for name in needed if frame[name].is_not_null().any()]
@@ -165,8 +165,8 @@ def _by_name(path: Path, form: readers.Format, contract: Stream) -> Iterator[pl.
         unknown = [name for name in header if name not in known]
         if unknown:
             raise MapError(
-                f"{path} has a column {unknown[0]} that {contract.name} does not have. Say with --map which columns"
-                f" make {', '.join(c.name for c in contract.columns)}.",
+                f"{path} has a column {unknown[0]} that {contract.name} does not have. Say with --map which"
+                f" columns make {', '.join(c.name for c in contract.columns)}.",
                 reason_code="unknown_key",
             )
         return header

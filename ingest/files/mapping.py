@@ -167,6 +167,12 @@ class FileMap:
                 used.setdefault(column, []).append(name)
         return used
 
+    def json_columns(self) -> set[str]:
+        """The file's columns whose values become JSON values."""
+        return {
+            column for field in self.fields.values() if isinstance(field, Shape) for column in _columns(field)
+        }
+
     def check_columns(self, available: list[str], file: str) -> None:
         """Raise MapError if the map names a column that the file does not have."""
         for column, makes in self.columns().items():

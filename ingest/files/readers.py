@@ -125,9 +125,20 @@ def read_csv(path: Path, wanted: Callable[[list[str]], list[str]]) -> Iterator[p
             double = next(name for name in header if header.count(name) > 1)
             raise FileUnreadable(f"{path}: two columns are called {double!r}; rename one in the header.")
         keep = wanted(header)
-        records = _csv_records(lines, separator, len(header))
-        for chunk in chunks(records):
-            yield _text_frame(path, header, keep, chunk)
+        yield from _cut(_csv_frames(lines, separator, header, keep))
+
+
+def _cut(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of CHUNK_ROWS, the last one shorter."""
+    held: list[pl.DataFrame] = []
+    for frame in frames:
+        held.append(frame)
+        while sum(map(len, held)) >= CHUNK_ROWS:
+            rows = pl.concat(held, how="diagonal")
+            yield rows.head(CHUNK_ROWS)
+            held = [rows.slice(CHUNK_ROWS)]
+    if any(map(len, held)):
+        yield pl.concat(held, how="diagonal")
 
 
 class _Lines:
@@ -157,18 +168,34 @@ class _Lines:
 _Record = tuple[int, list[str]] | tuple[int, str, str]
 
 
-def _csv_records(lines: _Lines, separator: str, width: int) -> Iterator[_Record]:
+def _csv_frames(lines: _Lines, separator: str, header: list[str], keep: list[str]) -> Iterator[pl.DataFrame]:
     while block := lines.take(_LINES_AT_ONCE):
         start = lines.number - len(block) + 1
         if _is_plain(block):
-            for offset, fields in enumerate(csv.reader(block, delimiter=separator)):
-                if len(fields) == width:
-                    yield start + offset, fields
-                elif fields:
-                    yield start + offset, _width_reason(len(fields), width), block[offset].rstrip("\r\n")
-            continue
-        lines.put_back(block)
-        yield from _careful_records(lines, separator, width, upto=start + len(block))
+            yield _plain_frame(lines.path, block, start, separator, header, keep)
+        else:
+            lines.put_back(block)
+            records = list(_careful_records(lines, separator, len(header), upto=start + len(block)))
+            yield _text_frame(lines.path, header, keep, records)
+
+
+def _plain_frame(
+    path: Path, block: list[str], start: int, separator: str, header: list[str], keep: list[str]
+) -> pl.DataFrame:
+    """Lines without quotes, split in bulk."""
+    lines = pl.DataFrame({"text": pl.Series(block, dtype=pl.String).str.strip_chars_end("\r\n")})
+    lines = lines.with_row_index("line", start).filter(pl.col("text") != "")
+    fields = pl.col("text").str.count_matches(separator, literal=True) + 1
+    good = lines.filter(fields == len(header))
+    cells = good["text"].str.split_exact(separator, len(header) - 1).struct.unnest()
+    place = {name: index for index, name in enumerate(header)}
+    frame = pl.DataFrame({name: cells[f"field_{place[name]}"] for name in keep})
+    frame = _noted(frame, path, good["line"].to_list())
+    if len(good) == len(lines):
+        return frame
+    odd = lines.filter(fields != len(header)).select("line", fields.alias("fields"), "text")
+    bad = [(line, _width_reason(found, len(header)), text) for line, found, text in odd.iter_rows()]
+    return pl.concat([frame, _bad_frame(path, bad)], how="diagonal")
 
 
 def _is_plain(block: list[str]) -> bool:
@@ -337,11 +364,11 @@ def _flat(value: Any) -> Iterator[Any]:
         yield value
 
 
-def read_ndjson(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
+def read_ndjson(path: Path, columns: list[str], json_columns: set[str]) -> Iterator[pl.DataFrame]:
     """Chosen fields of the objects of an NDJSON file or JSON array, as text columns.
 
-    A column is a key of the object, or a path of keys (`usage.tokens`). Beside a column with values other
-    than texts stands one with the same values as JSON, for properties that keep their type.
+    A column is a key of the object, or a path of keys (`usage.tokens`). Beside one of `json_columns` that has
+    values other than texts stands a column of the same values as JSON, so that properties keep their type.
     """
     for chunk in chunks(json_values(path)):
         good = [(line, value) for line, value in chunk if isinstance(value, dict)]
@@ -350,7 +377,9 @@ def read_ndjson(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
         for column in columns:
             values = [_walk(value, column) for _, value in good]
             data[column] = pl.Series([_scalar_text(value) for value in values], dtype=pl.String)
-            if any(type(value) is not str for value in values if value is not None):
+            if column in json_columns and any(
+                type(value) is not str for value in values if value is not None
+            ):
                 texts = [None if value is None else canonical(value).encode() for value in values]
                 data[column + JSON_SUFFIX] = pl.Series(texts, dtype=pl.Binary)
         frame = _noted(pl.DataFrame(data), path, [line for line, _ in good])
@@ -406,10 +435,13 @@ def read_parquet(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
 
 def _parquet_frame(path: Path, table: pa.Table, before: int) -> pl.DataFrame:
     frame = cast(pl.DataFrame, pl.from_arrow(table))
-    # bytes, durations and times of day have no form of their own in a stream; their text has
-    frame = frame.with_columns(
-        pl.col(pl.Binary, pl.Time, pl.Duration, pl.Categorical).cast(pl.String, strict=False),
-    )
+    # bytes and times of day have no form of their own in a stream; their text has
+    frame = frame.with_columns(pl.col(pl.Time, pl.Categorical).cast(pl.String))
+    for name in frame.select(pl.col(pl.Binary)).columns:
+        texts = [
+            None if value is None else value.decode("utf-8", "backslashreplace") for value in frame[name]
+        ]
+        frame = frame.with_columns(pl.Series(name, texts, dtype=pl.String))
     return _noted(frame, path, list(range(before + 1, before + 1 + table.num_rows)))
 
 

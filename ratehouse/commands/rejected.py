@@ -53,7 +53,7 @@ def list_command(
     shown = rows if limit == 0 else rows[-limit:]
     table = Table("reject_id", "stream", "reason", "", "where", "recorded_at", "replayed")
     for row in shown:
-        where = f"{row['file']}:{row['line']}" if row["file"] else row["source"]
+        where = f"{Path(row['file']).name}:{row['line']}" if row["file"] else row["source"]
         at = f"{row['recorded_at']:%Y-%m-%d %H:%M:%S}Z"
         done = "yes" if row["replayed"] else ""
         table.add_row(row["reject_id"], row["stream"], row["reason_code"], row["reason"], where, at, done)

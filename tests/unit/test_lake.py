@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from ratehouse import lake as lake_module
 from ratehouse.lake import Lake, LakeNotWritable, LakeUnreadable, display_url
 
 TABLE = pa.table({"a": [1, 2]})
@@ -55,7 +55,7 @@ def test_a_full_disk_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(lake_module.pq, "write_table", fail)
+    monkeypatch.setattr(pq, "write_table", fail)
     with pytest.raises(LakeNotWritable, match=r"x/b\.parquet: No space left.*Free space"):
         Lake(str(tmp_path)).write("raw/x", "b", TABLE)
     assert every_file(tmp_path) == []

@@ -28,7 +28,9 @@ def event(**changes: Any) -> dict[str, Any]:
     return base | changes
 
 
-def land_all(lake: Lake, rows: Any, stream: str = "usage_events", batch_id: str = "b1", **changes: Any) -> Any:
+def land_all(
+    lake: Lake, rows: Any, stream: str = "usage_events", batch_id: str = "b1", **changes: Any
+) -> Any:
     options: dict[str, Any] = {"tenant_id": "t", "source": "test", "batch_id": batch_id, "received_at": NOW}
     return land(lake, stream, rows, **(options | changes))
 
@@ -41,7 +43,7 @@ def landed(lake: Lake, stream: str) -> list[dict[str, Any]]:
 def only_reason(lake: Lake, row: dict[str, Any], **options: Any) -> str:
     result = land_all(lake, [row], **options)
     assert (result.accepted, result.rejected) == (0, 1)
-    return next(iter(result.reasons))
+    return str(next(iter(result.reasons)))
 
 
 def test_an_accepted_event_has_the_columns_in_order(lake: Lake) -> None:
@@ -262,7 +264,10 @@ def test_a_batch_that_was_killed_half_way_is_completed_as_it_began(
     # a day later e3 would no longer be in the future, but the batch is the batch
     result = land_all(lake, rows, received_at=datetime(2026, 2, 2, tzinfo=UTC))
     assert (result.accepted, result.rejected, result.already_landed) == (2, 1, False)
-    assert [row["recorded_at"] for row in landed(lake, "usage_events")] == [datetime(2026, 1, 6, tzinfo=UTC), NOW]
+    assert [row["recorded_at"] for row in landed(lake, "usage_events")] == [
+        datetime(2026, 1, 6, tzinfo=UTC),
+        NOW,
+    ]
     assert land_all(lake, rows).already_landed
 
 
@@ -290,7 +295,9 @@ def test_money_is_never_a_float(lake: Lake) -> None:
     payment = {"payment_id": "p1", "customer_id": "c1", "currency": "USD", "status": "succeeded"}
     assert only_reason(lake, payment | {"amount": 1.5}, stream="payments") == "float_value"
     assert only_reason(lake, payment, stream="payments", batch_id="b2") == "bad_number"
-    assert only_reason(lake, payment | {"amount": "1.00001"}, stream="payments", batch_id="b3") == "bad_number"
+    assert (
+        only_reason(lake, payment | {"amount": "1.00001"}, stream="payments", batch_id="b3") == "bad_number"
+    )
     assert land_all(lake, [payment | {"amount": "1.5"}], stream="payments", batch_id="b4").accepted == 1
     assert landed(lake, "payments")[0]["amount"] == Decimal("1.5")
 
@@ -315,7 +322,10 @@ def test_lists_and_objects_of_other_streams(lake: Lake) -> None:
 def test_a_rate_names_its_own_source(lake: Lake) -> None:
     rate = {"base": "USD", "quote": "CAD", "rate": "1.35", "rate_on": date(2026, 1, 1), "source": "ecb"}
     land_all(lake, [rate], stream="fx_rates")
-    assert (landed(lake, "fx_rates")[0]["source"], landed(lake, "fx_rates")[0]["rate"]) == ("ecb", Decimal("1.35"))
+    assert (landed(lake, "fx_rates")[0]["source"], landed(lake, "fx_rates")[0]["rate"]) == (
+        "ecb",
+        Decimal("1.35"),
+    )
 
 
 def test_contract_events_without_id_keep_equal_ones_apart_and_land_alike(lake: Lake) -> None:
@@ -327,7 +337,12 @@ def test_contract_events_without_id_keep_equal_ones_apart_and_land_alike(lake: L
 
 
 def test_documents_have_a_hash(lake: Lake) -> None:
-    book = {"price_book": "1", "effective_from": "2026-01-01", "currency": "EUR", "document": {"b": "1", "a": []}}
+    book = {
+        "price_book": "1",
+        "effective_from": "2026-01-01",
+        "currency": "EUR",
+        "document": {"b": "1", "a": []},
+    }
     land_all(lake, [book], stream="price_books")
     (row,) = landed(lake, "price_books")
     assert row["document"] == '{"a":[],"b":"1"}'
@@ -335,7 +350,9 @@ def test_documents_have_a_hash(lake: Lake) -> None:
 
 
 def test_replay_after_a_fix(lake: Lake) -> None:
-    land_all(lake, [event(quantity="x"), event(event_id="e2", occurred_at="2026-02-03"), event(event_id=None)])
+    land_all(
+        lake, [event(quantity="x"), event(event_id="e2", occurred_at="2026-02-03"), event(event_id=None)]
+    )
     later = datetime(2026, 2, 10, tzinfo=UTC)
     first = replay(lake, tenant_id="t", now=later)
     assert (first.accepted, first.still_rejected) == (1, Counter(bad_number=1, missing_id=1))

@@ -18,7 +18,7 @@ MONEY, PRICE, QUANTITY, EXACT = "decimal(20,4)", "decimal(28,12)", "decimal(28,1
 TABLES: dict[str, dict[str, str]] = {
     "tenants": {"tenant_id": "varchar", "name": "varchar", "currency": "varchar", "document": "varchar"},
     "customers": {"tenant_id": "varchar", "customer_id": "varchar", "name": "varchar"},
-    "runs": {"run_key": "varchar", "tenant_id": "varchar", "started_at": "timestamptz"},
+    "runs": {"run_key": "varchar", "tenant_id": "varchar", "issued_at": "timestamptz"},
     "invoices": {
         **dict.fromkeys(
             "tenant_id invoice_id invoice_number kind customer_id currency status corrects_invoice_id "
@@ -176,9 +176,9 @@ class Marts:
                 self.add(table, values)
         return invoice_id
 
-    def run(self, run_key: str, started_at: datetime, tenant_id: str = "acme") -> None:
+    def run(self, run_key: str, issued_at: datetime, tenant_id: str = "acme") -> None:
         self.add(
-            "runs", [{"run_key": run_key, "tenant_id": tenant_id, "started_at": started_at.astimezone(UTC)}]
+            "runs", [{"run_key": run_key, "tenant_id": tenant_id, "issued_at": issued_at.astimezone(UTC)}]
         )
 
 

@@ -283,6 +283,15 @@ def test_an_old_serving_file_is_refused_in_words() -> None:
         load_document(duckdb.connect(), "acme", "id")
 
 
+def test_columns_that_a_serving_file_may_lack(marts: Marts) -> None:
+    marts.invoice("INV-1", [month("usage", "api_calls", "5.00", description="gone")])
+    marts.connection.execute("alter table marts.invoices drop column notes")
+    for column in ("description", "unit_name"):
+        marts.connection.execute(f"alter table marts.invoice_lines drop column {column}")
+    document = load_document(marts.connection, "acme", "id-INV-1")
+    assert [line.title for line in document.lines] == ["Api calls"]
+
+
 def test_find_by_number_and_by_run(marts: Marts) -> None:
     marts.run("run-1", dt.datetime(2026, 2, 1, tzinfo=UTC))
     marts.run("run-2", dt.datetime(2026, 3, 1, tzinfo=UTC))

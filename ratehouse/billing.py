@@ -1,0 +1,158 @@
+"""A billing run from facts to published documents, as one function that a person, a schedule and a test all call.
+
+Belongs here: the order of the steps and the clocks. Does not belong here: what a step does (`configuration`, `warehouse`, `ledger`)
+nor rendering and sending (`deliver`), which read what a run published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from ratehouse import ledger, warehouse
+from ratehouse.configuration import Configuration, land_configuration
+from ratehouse.errors import RatehouseError
+from ratehouse.lake import Lake
+from ratehouse.ledger import Issued
+from ratehouse.periods import start_of_day
+from ratehouse.settings import Settings
+from ratehouse.streams import land
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run did.
+
+    Attributes:
+        bill_day: the local day that was billed.
+        issued: the documents, in the order of their numbers.
+        failures: tenants that were left out, with what is wrong with them.
+    """
+
+    bill_day: date
+    issued: Issued
+    failures: dict[str, RatehouseError] = field(default_factory=dict)
+
+
+def run(
+    settings: Settings,
+    bill_day: date,
+    *,
+    tenants: Sequence[str] = (),
+    known_at_the_time: bool = False,
+    publish: bool = True,
+    progress: Progress = lambda step: None,
+) -> Run:
+    """Bill one day: every line that is due at the first instant of `bill_day` in each tenant's own zone.
+
+    Args:
+        settings: the installation.
+        bill_day: the local day; lines due by its start are issued.
+        tenants: whose day it is; none means all.
+        known_at_the_time: count only the facts recorded by the billed instant, as that night would have;
+            else all that is known now.
+        publish: replace the serving file afterwards; a catch-up publishes once, at its end.
+        progress: called with the name of each step.
+
+    Raises:
+        RatehouseError: an unknown tenant, a lake or warehouse that cannot be written, a model that fails.
+    """
+    lake = Lake(settings.lake_url)
+    lake.check_writable()
+    with warehouse.writer(settings):
+        progress("reading tenants and price books")
+        configuration = land_configuration(settings, lake)
+        chosen = _chosen(configuration, tenants)
+        set_clocks(lake, configuration, chosen, bill_day, known_at_the_time=known_at_the_time)
+        progress("rating usage and fees")
+        refresh(settings, lake)
+        progress("issuing documents")
+        with warehouse.connect(settings) as connection:
+            issued = ledger.issue(connection, lake, tenants=chosen)
+        if issued.run_key:
+            warehouse.prepare(settings, lake)
+            warehouse.build(settings, command="run", select=["source:ledger+"])
+        if publish:
+            progress("publishing")
+            warehouse.publish(settings)
+    return Run(bill_day, issued, configuration.failures)
+
+
+def catch_up(
+    settings: Settings,
+    first: date,
+    last: date,
+    *,
+    tenants: Sequence[str] = (),
+    known_at_the_time: bool = True,
+    progress: Progress = lambda step: None,
+) -> list[Run]:
+    """Bill every day from `first` to `last`, in order, each as its own night would have.
+
+    Args:
+        settings: the installation.
+        first: first local day to bill.
+        last: last local day to bill, inclusive.
+        tenants: whose days; none means all.
+        known_at_the_time: count only the facts recorded by each night, as it would have been; else all known now.
+        progress: called with the name of each step.
+    """
+    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    return bill_days(settings, days, tenants=tenants, known_at_the_time=known_at_the_time, progress=progress)
+
+
+def bill_days(
+    settings: Settings,
+    days: Iterable[date],
+    *,
+    tenants: Sequence[str] = (),
+    known_at_the_time: bool = True,
+    progress: Progress = lambda step: None,
+) -> list[Run]:
+    """Bill the given days in order and publish once."""
+    runs = []
+    ordered = sorted(set(days))
+    for position, day in enumerate(ordered):
+        runs.append(
+            run(
+                settings,
+                day,
+                tenants=tenants,
+                known_at_the_time=known_at_the_time,
+                publish=position == len(ordered) - 1,
+                progress=lambda step, day=day: progress(f"{day}: {step}"),  # type: ignore[misc]
+            )
+        )
+    return runs
+
+
+def refresh(settings: Settings, lake: Lake, *, full: bool = False) -> None:
+    """Build every model on the facts and the ledger as they are now."""
+    warehouse.prepare(settings, lake)
+    warehouse.seed(settings)
+    warehouse.build(settings, command="run", full_refresh=full)
+
+
+def set_clocks(
+    lake: Lake, configuration: Configuration, tenants: Sequence[str], bill_day: date, *, known_at_the_time: bool
+) -> None:
+    """Land the two clocks of the tenants: the start of their local day, and up to when facts count."""
+    now = datetime.now(UTC)
+    rows = []
+    for name in tenants:
+        billing_as_of = start_of_day(bill_day, configuration.tenants[name].timezone)
+        known_as_of = billing_as_of if known_at_the_time else now
+        rows.append({"tenant_id": name, "billing_as_of": billing_as_of, "known_as_of": known_as_of})
+    batch = f"clocks-{now:%Y%m%dT%H%M%S%f}"
+    land(lake, "tenant_clocks", rows, tenant_id=None, source="run", batch_id=batch, received_at=now)
+
+
+def _chosen(configuration: Configuration, tenants: Sequence[str]) -> list[str]:
+    unknown = sorted(set(tenants) - set(configuration.tenants) - set(configuration.failures))
+    if unknown:
+        known = ", ".join(sorted(configuration.tenants)) or "none"
+        raise RatehouseError(f"There is no tenant {', '.join(unknown)}; the tenants folder has: {known}.")
+    return [name for name in configuration.tenants if not tenants or name in tenants]

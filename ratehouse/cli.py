@@ -1,0 +1,48 @@
+"""The command line, assembled. Each area's commands live in `ratehouse/commands/`; nothing here does work of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from ratehouse import __version__
+from ratehouse.commands import explain, ingest, invoice, operate, price_book, rejected, scenario
+from ratehouse.errors import RatehouseError
+
+app = typer.Typer(
+    name="ratehouse",
+    help="Billing from usage events to issued invoices, in a warehouse you can read.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(operate.demo)
+app.command("run")(operate.run)
+app.command("backfill")(operate.backfill)
+app.command("doctor")(operate.doctor)
+app.command("explain")(explain.explain)
+app.add_typer(ingest.app, name="ingest")
+app.add_typer(price_book.app, name="price-book")
+app.add_typer(scenario.app, name="scenario")
+app.add_typer(invoice.app, name="invoice")
+app.add_typer(rejected.app, name="rejected")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command line; an error that a person can fix is printed as its message, with exit code 1."""
+    try:
+        app()
+    except RatehouseError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {error}", soft_wrap=True, markup=True, highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
