@@ -48,6 +48,8 @@ def run(
 ) -> Run:
     """Bill one day: every line that is due at the first instant of `bill_day` in each tenant's own zone.
 
+    A tenant that was billed for a later day already is left as it is.
+
     Args:
         settings: the installation.
         bill_day: the local day; lines due by its start are issued.
@@ -65,13 +67,16 @@ def run(
     with warehouse.writer(settings):
         progress("reading tenants and price books")
         configuration = land_configuration(settings, lake)
-        chosen = _chosen(configuration, tenants)
-        set_clocks(lake, configuration, chosen, bill_day, known_at_the_time=known_at_the_time)
-        progress("rating usage and fees")
-        refresh(settings, lake)
-        progress("issuing documents")
-        with warehouse.connect(settings) as connection:
-            issued = ledger.issue(connection, lake, tenants=chosen)
+        wanted = _chosen(configuration, tenants)
+        chosen = billable(lake, configuration, wanted, bill_day)
+        issued = Issued(None, 0, 0, ())
+        if chosen or not wanted:
+            set_clocks(lake, configuration, chosen, bill_day, known_at_the_time=known_at_the_time)
+            progress("rating usage and fees")
+            refresh(settings, lake)
+            progress("issuing documents")
+            with warehouse.connect(settings) as connection:
+                issued = ledger.issue(connection, lake, tenants=chosen)
         if issued.run_key:
             warehouse.prepare(settings, lake)
             warehouse.build(settings, command="run", select=["source:ledger+"])
@@ -136,16 +141,39 @@ def refresh(settings: Settings, lake: Lake, *, full: bool = False) -> None:
     warehouse.build(settings, command="run", full_refresh=full)
 
 
+def billable(lake: Lake, configuration: Configuration, tenants: Sequence[str], bill_day: date) -> list[str]:
+    """Those of the tenants that were not billed for a later day yet.
+
+    What should have been billed by an earlier day is less than what was billed since, and the difference would
+    be credited, so a tenant's days only go forward.
+    """
+    runs = lake.read("ledger/runs")
+    last: dict[str, datetime] = {}
+    for row in runs.select(["tenant_id", "billing_as_of"]).to_pylist() if runs is not None else []:
+        last[row["tenant_id"]] = max(row["billing_as_of"], last.get(row["tenant_id"], row["billing_as_of"]))
+    starts = {name: start_of_day(bill_day, configuration.tenants[name].timezone) for name in tenants}
+    return [name for name in tenants if name not in last or last[name] <= starts[name]]
+
+
 def set_clocks(
-    lake: Lake, configuration: Configuration, tenants: Sequence[str], bill_day: date, *, known_at_the_time: bool
+    lake: Lake,
+    configuration: Configuration,
+    tenants: Sequence[str],
+    bill_day: date,
+    *,
+    known_at_the_time: bool = False,
+    known_as_of: datetime | None = None,
 ) -> None:
-    """Land the two clocks of the tenants: the start of their local day, and up to when facts count."""
+    """Land the two clocks of the tenants: the start of their local day, and up to when facts count.
+
+    That is `known_as_of` if given (UTC), the billed instant with `known_at_the_time`, else now.
+    """
     now = datetime.now(UTC)
     rows = []
     for name in tenants:
         billing_as_of = start_of_day(bill_day, configuration.tenants[name].timezone)
-        known_as_of = billing_as_of if known_at_the_time else now
-        rows.append({"tenant_id": name, "billing_as_of": billing_as_of, "known_as_of": known_as_of})
+        known = known_as_of or (billing_as_of if known_at_the_time else now)
+        rows.append({"tenant_id": name, "billing_as_of": billing_as_of, "known_as_of": known})
     batch = f"clocks-{now:%Y%m%dT%H%M%S%f}"
     land(lake, "tenant_clocks", rows, tenant_id=None, source="run", batch_id=batch, received_at=now)
 

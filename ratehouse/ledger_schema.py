@@ -50,6 +50,9 @@ INVOICE_LINES = _schema(
     *_texts("currency", "tax_code"),
     ("tax_percent", PRICE),
     *_texts("gl_account", "corrects_line_id", "cause_event_id", "slice_id", "rated_id"),
+    # The slice as it stands after this line: what the next difference starts from.
+    ("slice_start_at", INSTANT),
+    ("slice_end_at", INSTANT),
     ("issued_at", INSTANT),
     *_texts("run_key"),
 )

@@ -200,7 +200,7 @@ class Charge(PriceFields):
     recognise: Literal["ratable", "point_in_time", "as_invoiced"] | None = None
     recognise_months: PositiveCount | None = None
     on_increase: Literal["prorate", "full"] = "prorate"
-    on_decrease: Literal["credit", "none"] = "credit"
+    on_decrease: Literal["credit", "none"] | None = None
     on_demand: StrictBool = False
     prices: list[Variant] = Field(default_factory=list)
     prices_in: dict[Currency, PriceFields] = Field(default_factory=dict)
@@ -220,6 +220,8 @@ class Charge(PriceFields):
         result |= {
             "position": position,
             "timing": self.timing or ("arrears" if self.type == "usage" else "advance"),
+            # What was added for the whole period is given back only where the charge says so.
+            "on_decrease": self.on_decrease or ("none" if self.on_increase == "full" else "credit"),
             "recognise": self.recognise or _RECOGNISE[self.type],
             "splits": bool(self.prices),
             "prices": [

@@ -42,6 +42,7 @@ class Column:
         name: its name in the row and in the lake.
         kind: how its value is read and stored.
         missing: the reason code if it is absent; None if it may be absent.
+        optional_if: (column, values): it may be absent where that column has one of these values.
         choices: the only texts allowed, if they are closed.
         default: the text an absent value is read as.
     """
@@ -49,6 +50,7 @@ class Column:
     name: str
     kind: Kind = "text"
     missing: str | None = None
+    optional_if: tuple[str, frozenset[str]] | None = None
     choices: frozenset[str] | None = None
     default: str | None = None
 
@@ -126,6 +128,7 @@ _SUBSCRIPTION_EVENT_TYPES = frozenset(
     " cancel_undone coupon_applied coupon_removed overridden price_migrated item_bought renewed"
     " reactivated".split()
 )
+_COUPON_EVENTS = frozenset({"coupon_applied", "coupon_removed"})
 _CONTRACT_EVENT_TYPES = frozenset(
     "delivered redeemed progress breakage modification estimate billed paid credit refund cancelled".split()
 )
@@ -172,7 +175,8 @@ STREAMS: dict[str, Stream] = {
             "subscription_events",
             (
                 _id("event_id"),
-                _id("subscription_id"),
+                # a coupon may be given to a customer as a whole
+                Column("subscription_id", missing="missing_id", optional_if=("type", _COUPON_EVENTS)),
                 Column("customer_id"),
                 _need("type", choices=_SUBSCRIPTION_EVENT_TYPES),
                 _need("effective_at", "instant"),
@@ -180,6 +184,7 @@ STREAMS: dict[str, Stream] = {
                 Column("data", "object", default="{}"),
             ),
             key=("event_id",),
+            one_of=("subscription_id", "customer_id"),
         ),
         Stream(
             "credit_grants",

@@ -170,7 +170,11 @@ def check(
 
     for column in contract.columns:
         if column.missing:
-            judged.refuse(parsing.is_blank(raw[column.name]), column.missing, column.name)
+            absent = parsing.is_blank(raw[column.name])
+            if column.optional_if:
+                other, values = column.optional_if
+                absent &= ~raw[other].is_in(list(values)).fill_null(False)
+            judged.refuse(absent, column.missing, column.name)
     if contract.one_of:
         absent = (
             pl.Series([True]).new_from_index(0, len(frame)) if len(frame) else pl.Series([], dtype=pl.Boolean)

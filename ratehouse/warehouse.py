@@ -26,6 +26,13 @@ from ratehouse.stream_schema import STREAMS, empty
 
 LOCK_TIMEOUT_SECONDS = 600.0
 _EXTRA_STREAMS = ("rejected",)
+# In the order in which they stand on each other; the serving file has them as views, not as copies.
+_PUBLISHED_VIEWS = (
+    "raw.usage_events",
+    "staging.stg_ratehouse__usage_events",
+    "marts.usage_events",
+    "marts.metered_events",
+)
 
 
 class WarehouseBusy(RatehouseError):
@@ -125,7 +132,7 @@ def build(
         arguments += ["--vars", json.dumps(dict(variables))]
     if full_refresh:
         arguments.append("--full-refresh")
-    with _environment(settings):
+    with environment(settings):
         try:
             result = dbtRunner().invoke(arguments)
         finally:
@@ -157,23 +164,51 @@ def seed(settings: Settings) -> None:
 
 
 def publish(settings: Settings) -> Path:
-    """Copy the public schemas to a new serving file and rename it over the old one; open readers keep what they have."""
+    """Copy the public schema to a new serving file and rename it over the old one; open readers keep what they have.
+
+    Events are not copied: their views are published as views, which read the lake's files where they lie.
+    """
     settings.serving_dir.mkdir(parents=True, exist_ok=True)
     fresh = settings.serving_dir / f".publishing-{os.getpid()}.duckdb"
     fresh.unlink(missing_ok=True)
     with connect(settings) as connection:
         connection.execute(f"attach '{fresh}' as serving")
         try:
-            for schema, name in connection.execute(
-                "select table_schema, table_name from information_schema.tables"
-                " where table_catalog <> 'serving' and table_schema = 'marts' order by all"
+            connection.execute("create schema serving.marts")
+            for (name,) in connection.execute(
+                "select table_name from information_schema.tables"
+                " where table_catalog = current_database() and table_schema = 'marts' order by all"
             ).fetchall():
-                connection.execute(f"create schema if not exists serving.{schema}")
-                connection.execute(f'create table serving.{schema}."{name}" as from {schema}."{name}"')
-        finally:
+                if f"marts.{name}" not in _PUBLISHED_VIEWS:
+                    connection.execute(f'create table serving.marts."{name}" as from marts."{name}"')
+            _publish_views(connection)
+        except BaseException:
             connection.execute("detach serving")
+            fresh.unlink()
+            raise
+        connection.execute("detach serving")
     os.replace(fresh, settings.serving_path)
     return settings.serving_path
+
+
+def _publish_views(connection: duckdb.DuckDBPyConnection) -> None:
+    definitions = {
+        f"{schema}.{name}": sql
+        for schema, name, sql in connection.execute(
+            "select schema_name, view_name, sql from duckdb_views() where database_name = current_database()"
+        ).fetchall()
+    }
+    ((warehouse,),) = connection.execute("select current_database()").fetchall()
+    connection.execute("use serving")
+    try:
+        for view in _PUBLISHED_VIEWS:
+            if view in definitions:
+                schema = view.split(".")[0]
+                connection.execute(f"create schema if not exists {schema}")
+                # The definition names no database, so its names mean the serving file's own relations.
+                connection.execute(definitions[view])
+    finally:
+        connection.execute(f'use "{warehouse}"')
 
 
 def remove(settings: Settings) -> None:
@@ -208,7 +243,7 @@ def _duckdb_type(kind: pa.DataType) -> str:
 
 
 @contextmanager
-def _environment(settings: Settings) -> Iterator[None]:
+def environment(settings: Settings) -> Iterator[None]:
     """What profiles.yml reads, for the time of one dbt call."""
     wanted = {
         "RATEHOUSE_WAREHOUSE": str(settings.warehouse_path),

@@ -142,7 +142,7 @@ def _engine() -> _Engine:
     return engine
 
 
-class _LogoFetcher(URLFetcher):  # type: ignore[misc]
+class _LogoFetcher(URLFetcher):
     """Serves registered logos and nothing else: a document never causes a request or reads a file.
 
     The address is the hash of the content, so that it is also the same PDF wherever the tenant's folder lies.

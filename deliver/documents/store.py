@@ -88,11 +88,7 @@ def read_pdf(settings: Settings, tenant_id: str, number: str, year: int) -> byte
 
 
 def render_many(
-    settings: Settings,
-    keys: Iterable[Key],
-    *,
-    processes: int | None = None,
-    out: Path | None = None,
+    settings: Settings, keys: Iterable[Key], *, processes: int | None = None, out: Path | None = None
 ) -> Iterator[Rendered]:
     """Render documents and keep their files, only those that are missing or would look different.
 
@@ -175,11 +171,10 @@ def _render_batch(
         heading = found.get(key)
         if heading is None:
             results.append(Rendered(*key, None, "failed", error="there is no such invoice"))
-        elif heading.status == "draft" or heading.number is None or heading.issued_on is None:
-            results.append(Rendered(*key, heading.number, "failed", error="a draft has no document yet"))
         else:
             try:
-                path, fingerprint = _target(settings, heading, out), _fingerprint(settings, heading)
+                path = _target(settings, heading, out)
+                fingerprint = _fingerprint(settings, heading)
                 if out is None and _stored_fingerprint(path) == fingerprint:
                     results.append(Rendered(*key, heading.number, "unchanged", path))
                 else:
@@ -208,7 +203,8 @@ def _render_pending(
             _write(path, render(document, _tenant_folder(settings, document.tenant_id)))
             if keep_key:
                 _write(_key_path(path), fingerprint.encode())
-        except Exception as error:  # reported with its document: one that cannot be laid out stops no other
+        # The layout engine raises what it likes. It is reported with its document, and stops no other.
+        except Exception as error:
             _log.exception("document %s of tenant %s cannot be rendered", heading.number, heading.tenant_id)
             reason = str(error) if isinstance(error, RatehouseError) else f"{type(error).__name__}: {error}"
             results.append(
@@ -220,7 +216,8 @@ def _render_pending(
 
 
 def _target(settings: Settings, heading: Heading, out: Path | None) -> str:
-    assert heading.number is not None and heading.issued_on is not None
+    if heading.status == "draft" or heading.number is None or heading.issued_on is None:
+        raise DocumentError("a draft has no document yet")
     if out is not None:
         return str(out.resolve() / f"{file_name(heading.number)}.pdf")
     return document_path(settings, heading.tenant_id, heading.number, heading.issued_on.year)

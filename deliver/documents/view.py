@@ -148,7 +148,7 @@ def _hero(document: InvoiceDocument, fmt: Formats, words: Words) -> tuple[str, s
     if document.is_credit_note:
         return words["total_credit"], fmt.currency(document.total), ""
     if document.amount_due <= 0:
-        return words["amount_due"], fmt.currency(document.amount_due), words["nothing_due"]
+        return (words["amount_due"], fmt.currency(document.amount_due), words["nothing_due"])
     remark = words["due_by"].format(date=fmt.date(document.due_on)) if document.due_on else ""
     return words["amount_due"], fmt.currency(document.amount_due), remark
 

@@ -131,7 +131,7 @@ class FileMap:
             MapError: the file is missing, no YAML, or names a column the stream does not have.
         """
         try:
-            document = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+            document = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
         except FileNotFoundError as error:
             raise MapError(f"There is no map {path}; give the path of a YAML file with --map.") from error
         except MapError as error:

@@ -452,7 +452,7 @@ class _parquet:
         self.path = path
 
     def __enter__(self) -> tuple[pq.ParquetFile, IO[bytes]]:
-        handle = open_binary(self.path)
+        handle: Any = open_binary(self.path)
         if isinstance(handle, gzip.GzipFile):
             packed = handle
             spool = cast(IO[bytes], SpooledTemporaryFile(max_size=_SPOOL))

@@ -28,8 +28,7 @@ TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="The tenant th
 
 @app.command()
 def show(
-    number: Annotated[str, typer.Argument(help="Invoice or credit note number.")],
-    tenant: TenantOption,
+    number: Annotated[str, typer.Argument(help="Invoice or credit note number.")], tenant: TenantOption
 ) -> None:
     """Show a document with its lines, tiers and totals, in the customer's language."""
     from deliver.documents.formats import catalogue, pick_language

@@ -12,7 +12,8 @@ import pytest
 from ratehouse.lake import Lake, LakeNotWritable
 from ratehouse.streams import land
 
-pytest.importorskip("s3fs")
+s3fs = pytest.importorskip("s3fs")
+boto3 = pytest.importorskip("boto3")
 server = pytest.importorskip("moto.server")
 
 TABLE = pa.table({"a": [1, 2]})
@@ -20,9 +21,6 @@ TABLE = pa.table({"a": [1, 2]})
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    import boto3
-    import s3fs
-
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()

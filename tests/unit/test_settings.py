@@ -43,4 +43,4 @@ def test_threads_must_be_a_positive_whole_number(tmp_path: Path, threads: str) -
 
 def test_settings_do_not_change_during_a_run(tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
-        Settings.load(tmp_path, environ={}).lake_url = "elsewhere"
+        setattr(Settings.load(tmp_path, environ={}), "lake_url", "elsewhere")  # noqa: B010

@@ -308,6 +308,17 @@ def test_closed_words_are_checked(lake: Lake) -> None:
     assert "plan_changed" in landed(lake, "rejected")[0]["reason"]
 
 
+def test_a_coupon_may_be_the_customers(lake: Lake) -> None:
+    row = {"event_id": "x", "customer_id": "c", "type": "coupon_applied", "effective_at": "2026-01-01"}
+    assert land_all(lake, [row], stream="subscription_events").accepted == 1
+    assert (
+        only_reason(lake, row | {"type": "paused"}, stream="subscription_events", batch_id="b2")
+        == "missing_id"
+    )
+    nobody = row | {"customer_id": None}
+    assert only_reason(lake, nobody, stream="subscription_events", batch_id="b3") == "missing_customer"
+
+
 def test_lists_and_objects_of_other_streams(lake: Lake) -> None:
     customer = {"customer_id": "c1", "emails": "a@b.c", "address": ["1 Main St", "Town"], "tax_exempt": True}
     land_all(lake, [customer], stream="customers")

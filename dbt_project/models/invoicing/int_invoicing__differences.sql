@@ -1,5 +1,10 @@
--- Next invoice = what should have been billed − what has been billed, per service slice and group.
--- A slice that had no line yet gets a line of the charge's own type; one that had gets an adjustment that names it.
+-- Next invoice = what should have been billed − what has been billed, per service slice and group. A slice is known by its
+-- subscription, plan, charge, group and start; what differs is its end or its amount.
+--   not billed yet         a line of the charge's own type over the slice
+--   same end               an adjustment over the slice
+--   ends earlier now       an adjustment over the days no longer owed: what the kept part costs less what was billed
+--   ends later now         a line of the charge's own type over the days added
+--   not owed at all        an adjustment over the whole billed span
 with
 
 should as (
@@ -10,7 +15,7 @@ should as (
 
 billed as (
 
-    select * from {{ ref('int_invoicing__billed_lines') }}
+    select * from {{ ref('int_invoicing__billed_slices') }}
 
 ),
 
@@ -18,6 +23,12 @@ unpriced as (
 
     select distinct slice_id from {{ ref('int_rating__unpriced') }}
     where status <> 'unmatched_price'
+
+),
+
+customers as (
+
+    select * from {{ ref('int_subscriptions__customers') }}
 
 ),
 
@@ -34,13 +45,23 @@ compared as (
         coalesce(should.charge, billed.charge) as charge,
         coalesce(should.charge_position, billed.charge_position) as charge_position,
         coalesce(should.charge_description, billed.charge_description) as charge_description,
-        case when billed.first_line_id is null then should.line_type else 'adjustment' end as line_type,
+        coalesce(should.line_type, billed.line_type) as own_line_type,
         should.model,
         should.meter,
         coalesce(should.price_book, billed.price_book) as price_book,
         coalesce(should.dimensions, billed.dimensions) as dimensions,
-        coalesce(should.service_start, billed.service_start) as service_start,
-        coalesce(should.service_end, billed.service_end) as service_end,
+        coalesce(should.slice_start_at, billed.slice_start_at) as slice_start_at,
+        coalesce(should.slice_end_at, billed.slice_start_at) as slice_end_at,
+        billed.slice_end_at as billed_end_at,
+        case
+            when billed.first_line_id is null then 'new'
+            when should.rated_id is null then 'gone'
+            when should.slice_end_at < billed.slice_end_at then 'shorter'
+            when should.slice_end_at > billed.slice_end_at then 'longer'
+            else 'same'
+        end as standing,
+        should.service_start,
+        should.service_end,
         should.quantity,
         should.unit_price,
         coalesce(should.amount, 0) - coalesce(billed.amount, 0) as amount,
@@ -54,16 +75,40 @@ compared as (
         on
             should.tenant_id = billed.tenant_id
             and should.subscription_id = billed.subscription_id
+            and should.plan = billed.plan
             and should.charge = billed.charge
             and should.currency = billed.currency
             and should.dimensions = billed.dimensions
-            and should.service_start = billed.service_start
-            and should.service_end = billed.service_end
+            and should.slice_start_at = billed.slice_start_at
+
+),
+
+dated as (
+
+    select
+        compared.* exclude (service_start, service_end),
+        case compared.standing
+            when 'shorter' then {{ local_date('compared.slice_end_at', 'customers.timezone') }}
+            when 'longer' then {{ local_date('compared.billed_end_at', 'customers.timezone') }}
+            when 'gone' then {{ local_date('compared.slice_start_at', 'customers.timezone') }}
+            else compared.service_start
+        end as service_start,
+        case
+            when compared.standing in ('shorter', 'gone') then {{ local_date('compared.billed_end_at', 'customers.timezone') }}
+            else compared.service_end
+        end as service_end
+    from compared
+    inner join customers
+        on
+            compared.tenant_id = customers.tenant_id
+            and compared.customer_id = customers.customer_id
 
 )
 
-select *
-from compared
+select
+    * exclude (own_line_type, billed_end_at),
+    case when standing in ('new', 'longer') then own_line_type else 'adjustment' end as line_type
+from dated
 where
     amount <> 0
     -- What waits for a price keeps what was billed until there is one.

@@ -35,6 +35,8 @@ billed_to as (
         on
             differences.tenant_id = customers.tenant_id
             and differences.customer_id = customers.customer_id
+    -- A tenant may give nothing back for what is no longer used.
+    where not (tenants.proration_credit = 'none' and differences.amount < 0 and differences.standing in ('shorter', 'gone'))
 
 ),
 
@@ -93,5 +95,7 @@ select
     corrects_line_id,
     cause_event_id,
     slice_id,
-    rated_id
+    rated_id,
+    slice_start_at,
+    slice_end_at
 from signed

@@ -23,6 +23,8 @@ select
     meter,
     price_book,
     dimensions,
+    service_start_at as slice_start_at,
+    service_end_at as slice_end_at,
     service_start,
     service_end,
     quantity,

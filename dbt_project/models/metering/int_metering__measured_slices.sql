@@ -44,6 +44,7 @@ select
     slices.service_end,
     slices.period_start,
     slices.period_end,
+    slices.last_day,
     slices.cycle_days,
     slices.timezone,
     slices.service_start_at,

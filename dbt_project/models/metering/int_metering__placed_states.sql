@@ -51,4 +51,4 @@ inner join states
         and slices.first_terms_no <= states.terms_no
         and slices.last_terms_no >= states.terms_no
         and slices.period_start <= states.local_day
-        and slices.period_end > states.local_day
+        and slices.last_day >= states.local_day

@@ -20,6 +20,40 @@ periods as (
 
 ),
 
+purchases as (
+
+    select
+        events.tenant_id,
+        events.subscription_id,
+        events.item_charge as charge,
+        events.effective_on,
+        events.effective_at,
+        any_value(events.event_id) as event_id,
+        sum(events.item_quantity) as quantity
+    from {{ ref('int_subscriptions__events') }} as events
+    inner join {{ ref('int_subscriptions__folds') }} as folds
+        on
+            events.tenant_id = folds.tenant_id
+            and events.subscription_id = folds.subscription_id
+            and events.event_order = folds.event_order
+    where events.type = 'item_bought' and folds.verdict = 'accepted'
+    group by all
+
+),
+
+-- While bills are on hold nothing falls due; what did is due at the resume.
+holds as (
+
+    select
+        tenant_id,
+        subscription_id,
+        starts_at,
+        coalesce(ends_at, cast('9999-01-01' as timestamp with time zone)) as ends_at
+    from {{ ref('int_subscriptions__terms') }}
+    where billing = 'bill_and_hold'
+
+),
+
 quantified as (
 
     select
@@ -83,31 +117,108 @@ spans as (
 
     select
         islands.*,
+        periods.cycle_no,
         periods.period_start,
         periods.period_end,
         periods.cycle_start,
         periods.cycle_end,
         periods.cycle_days,
         periods.cycle_months,
-        periods.interval,
         periods.is_begun,
         greatest(periods.period_start, islands.starts_on) as service_start,
         least(periods.period_end, coalesce(islands.ends_on, periods.period_end)) as service_end,
-        greatest({{ start_of_day('periods.period_start', 'islands.timezone') }}, islands.starts_at) as service_start_at,
-        least({{ start_of_day('periods.period_end', 'islands.timezone') }}, islands.ends_at) as service_end_at
+        periods.is_trial,
+        periods.last_day,
+        periods.period_end_at,
+        greatest(periods.period_start_at, islands.starts_at) as service_start_at,
+        least(periods.period_end_at, islands.ends_at) as service_end_at
     from islands
     inner join periods
         on
             islands.tenant_id = periods.tenant_id
             and islands.subscription_id = periods.subscription_id
-    where islands.type <> 'one_time'
+    where
+        islands.type <> 'one_time'
+        and (not periods.is_trial or (islands.type = 'usage' and islands.trial_usage = 'billed'))
+
+),
+
+-- Quantities that may only rise, or whose rise is owed for the whole period, are levelled inside the period.
+levelled as (
+
+    select
+        * replace (
+            case
+                when on_increase = 'full' and on_decrease = 'none' then max(subscription_quantity) over period
+                when on_increase = 'full' then max(subscription_quantity) over later
+                when on_decrease = 'none' then max(subscription_quantity) over earlier
+                else subscription_quantity
+            end as subscription_quantity
+        )
+    from spans
+    where service_start_at < service_end_at
+    window
+        period as (partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start),
+        earlier as (
+            partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start
+            order by service_start_at rows between unbounded preceding and current row
+        ),
+        later as (
+            partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start
+            order by service_start_at rows between current row and unbounded following
+        )
+
+),
+
+joined as (
+
+    select
+        *,
+        sum(cast(is_apart as integer)) over sequence as run
+    from (
+        select
+            *,
+            lag(subscription_quantity) over sequence is distinct from subscription_quantity
+            or lag(service_end_at) over sequence is distinct from service_start_at as is_apart
+        from levelled
+        window sequence as (
+            partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start
+            order by service_start_at
+        )
+    )
+    window sequence as (
+        partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start
+        order by service_start_at
+    )
+
+),
+
+merged as (
+
+    select
+        * replace (
+            min(service_start) over together as service_start,
+            max(service_end) over together as service_end,
+            min(service_start_at) over together as service_start_at,
+            max(service_end_at) over together as service_end_at,
+            min(first_terms_no) over together as first_terms_no,
+            max(last_terms_no) over together as last_terms_no
+        )
+    from joined
+    window together as (
+        partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start, run
+    )
+    qualify row_number() over (
+        partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start, run
+        order by service_start_at
+    ) = 1
 
 ),
 
 recurring as (
 
     select
-        * exclude (island),
+        * exclude (island, is_apart, run),
         -- The whole fee for a stub where nothing is prorated.
         case
             when service_start = cycle_start and service_end = cycle_end and proration_method <> 'second' then 1
@@ -126,32 +237,58 @@ recurring as (
             when proration_method = 'fixed_30' and cycle_months > 0 then 30 * cycle_months
             else cycle_days
         end as cycle_units
-    from spans
-    where service_start_at < service_end_at
+    from merged
 
 ),
 
--- A one-time charge is owed once, on the day the subscription starts.
+-- A one-time charge is owed once, on the day the subscription starts, unless it is for sale at any time: then whenever it is bought.
+one_time_sales as (
+
+    select
+        islands.*,
+        islands.starts_on as sold_on,
+        islands.starts_at as sold_at
+    from islands
+    where islands.type = 'one_time' and not islands.on_demand and islands.first_terms_no = 1
+    union all by name
+    select
+        islands.* replace (purchases.quantity as subscription_quantity, purchases.event_id as cause_event_id),
+        purchases.effective_on as sold_on,
+        purchases.effective_at as sold_at
+    from islands
+    inner join purchases
+        on
+            islands.tenant_id = purchases.tenant_id
+            and islands.subscription_id = purchases.subscription_id
+            and islands.charge = purchases.charge
+            and islands.starts_at <= purchases.effective_at
+            and (islands.ends_at is null or islands.ends_at > purchases.effective_at)
+    where islands.type = 'one_time'
+
+),
+
 one_time as (
 
     select
-        * exclude (island),
-        starts_on as period_start,
-        starts_on + 1 as period_end,
-        starts_on as cycle_start,
-        starts_on + 1 as cycle_end,
+        * exclude (island, sold_on, sold_at),
+        0 as cycle_no,
+        sold_on as period_start,
+        sold_on + 1 as period_end,
+        sold_on as cycle_start,
+        sold_on + 1 as cycle_end,
         1 as cycle_days,
         0 as cycle_months,
-        'once' as interval,
         true as is_begun,
-        starts_on as service_start,
-        starts_on + 1 as service_end,
-        starts_at as service_start_at,
-        starts_at as service_end_at,
+        sold_on as service_start,
+        sold_on + 1 as service_end,
+        sold_at as service_start_at,
+        sold_at as service_end_at,
+        false as is_trial,
+        sold_on as last_day,
+        sold_at as period_end_at,
         1 as service_units,
         1 as cycle_units
-    from islands
-    where type = 'one_time' and not on_demand and first_terms_no = 1
+    from one_time_sales
 
 ),
 
@@ -161,17 +298,32 @@ slices as (
     union all by name
     select * from one_time
 
+),
+
+due as (
+
+    select
+        *,
+        case
+            when type = 'one_time' or timing = 'advance' then service_start
+            else period_end
+        end as due_on,
+        case
+            when type = 'one_time' or timing = 'advance' then service_start_at
+            else period_end_at
+        end as due_at
+    from slices
+
 )
 
 select
-    *,
-    md5(concat_ws('|', tenant_id, subscription_id, plan, charge, service_start_at)) as slice_id,
-    case
-        when type = 'one_time' or timing = 'advance' then service_start
-        else period_end
-    end as due_on,
-    case
-        when type = 'one_time' or timing = 'advance' then service_start_at
-        else {{ start_of_day('period_end', 'timezone') }}
-    end as due_at
-from slices
+    due.* exclude (due_at),
+    md5(concat_ws('|', due.tenant_id, due.subscription_id, due.plan, due.charge, due.service_start_at)) as slice_id,
+    coalesce(holds.ends_at, due.due_at) as due_at
+from due
+left join holds
+    on
+        due.tenant_id = holds.tenant_id
+        and due.subscription_id = holds.subscription_id
+        and due.due_at >= holds.starts_at
+        and due.due_at < holds.ends_at

@@ -24,6 +24,8 @@ select
     {{ json_text('definition', 'proration') }} as proration,
     {{ json_text('definition', 'prorate') }} as prorate_usage,
     {{ json_text('definition', 'negative') }} as negative,
+    {{ json_text('definition', 'on_increase') }} as on_increase,
+    {{ json_text('definition', 'on_decrease') }} as on_decrease,
     {{ json_text('definition', 'window') }} as charge_window,
     cast({{ json_text('definition', 'charge_at_zero') }} as boolean) as charge_at_zero,
     {{ json_text('definition', 'in') }} as pricing_unit,

@@ -26,6 +26,7 @@ select
     {{ json_text('entry.value', 'anchor') }} as anchor,
     cast({{ json_text('entry.value', 'trial_days') }} as integer) as trial_days,
     {{ json_text('entry.value', 'trial_usage') }} as trial_usage,
+    {{ json_text('entry.value', 'trial') }} as trial,
     {{ json_part('entry.value', 'minimum_commitment') }} as minimum_commitment,
     {{ json_part('entry.value', 'features') }} as features,
     {{ json_part('entry.value', 'charges') }} as charges

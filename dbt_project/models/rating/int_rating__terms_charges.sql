@@ -19,6 +19,7 @@ plan_charges as (
     select
         terms.*,
         plans.name as plan_name,
+        plans.trial_usage,
         unnest(map_entries(cast(plans.charges as map(varchar, json)))) as entry
     from terms
     inner join plans

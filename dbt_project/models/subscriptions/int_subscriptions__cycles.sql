@@ -1,108 +1,101 @@
--- Runs of billing cycles on one anchor: a new run starts where the interval or the anchor changes.
+-- Runs of billing cycles on one anchor: a run starts with the first billed day and wherever the interval or the anchor changes,
+-- and ends where the next one starts or the subscription does. A pause does not interrupt it.
 with
 
-terms as (
+folds as (
 
-    select * from {{ ref('int_subscriptions__terms') }}
-
-),
-
-plans as (
-
-    select * from {{ ref('int_rating__plans') }}
+    select * from {{ ref('int_subscriptions__folds') }}
+    where verdict = 'accepted' and cycle_from is not null
 
 ),
 
-anchors as (
+zones as (
 
-    select
+    select distinct
         tenant_id,
         subscription_id,
-        anchor_day
+        timezone
     from {{ ref('int_subscriptions__events') }}
-    where type = 'created'
 
 ),
 
-intervals as (
-
-    select
-        terms.tenant_id,
-        terms.subscription_id,
-        terms.timezone,
-        terms.terms_no,
-        terms.starts_on,
-        terms.ends_on,
-        plans.interval,
-        plans.anchor,
-        {{ interval_months('plans.interval') }} * plans.interval_count as months,
-        {{ interval_days('plans.interval') }} * plans.interval_count as days,
-        anchors.anchor_day,
-        lag(plans.interval || plans.interval_count || plans.anchor) over sequence
-            is distinct from plans.interval || plans.interval_count || plans.anchor
-        or lag(terms.ends_on) over sequence is distinct from terms.starts_on as is_new_run
-    from terms
-    inner join plans
-        on
-            terms.tenant_id = plans.tenant_id
-            and terms.price_book = plans.price_book
-            and terms.plan = plans.plan
-    left join anchors
-        on
-            terms.tenant_id = anchors.tenant_id
-            and terms.subscription_id = anchors.subscription_id
-    window sequence as (partition by terms.tenant_id, terms.subscription_id order by terms.terms_no)
-
-),
-
-runs as (
-
-    select
-        *,
-        sum(cast(is_new_run as integer)) over (partition by tenant_id, subscription_id order by terms_no) as cycle_no
-    from intervals
-
-),
-
-spans as (
+-- A pause does not end a cycle; the end of the subscription does, unless it came back.
+ends as (
 
     select
         tenant_id,
         subscription_id,
-        cycle_no,
-        any_value(timezone) as timezone,
-        any_value(interval) as interval,
-        any_value(anchor) as anchor,
-        any_value(months) as months,
-        any_value(days) as days,
-        any_value(anchor_day) as anchor_day,
-        min(starts_on) as starts_on,
-        -- An open end is null, and max() would pass over it.
-        case when bool_or(ends_on is null) then null else max(ends_on) end as ends_on
-    from runs
-    group by tenant_id, subscription_id, cycle_no
+        starts_on as ends_on,
+        starts_at as ends_at
+    from {{ ref('int_subscriptions__timeline') }}
+    where billing = 'off'
+
+),
+
+-- A change before the first billed day lays the cycle anew; one that starts earlier than an older wish replaces it.
+standing as (
+
+    select *
+    from folds
+    window later as (
+        partition by tenant_id, subscription_id order by event_order
+        rows between 1 following and unbounded following
+    )
+    qualify
+        not coalesce(bool_or(voids_earlier) over later, false)
+        and not coalesce(min(cycle_from) over later <= cycle_from, false)
+
+),
+
+numbered as (
+
+    select
+        standing.*,
+        row_number() over sequence as cycle_no,
+        lead(standing.cycle_from) over sequence as next_from
+    from standing
+    window sequence as (partition by standing.tenant_id, standing.subscription_id order by standing.cycle_from)
+
+),
+
+ended as (
+
+    select
+        numbered.tenant_id,
+        numbered.subscription_id,
+        numbered.cycle_no,
+        min(ends.ends_on) as ends_on,
+        min(ends.ends_at) as ends_at
+    from numbered
+    inner join ends
+        on
+            numbered.tenant_id = ends.tenant_id
+            and numbered.subscription_id = ends.subscription_id
+            and numbered.cycle_from <= ends.ends_on
+    group by all
 
 )
 
--- A calendar anchor is the first day of the calendar unit that holds the start: weeks from Monday, quarters from January.
 select
-    tenant_id,
-    subscription_id,
-    cycle_no,
-    timezone,
-    interval,
-    months,
-    days,
-    starts_on,
-    ends_on,
-    case
-        when anchor = 'calendar' and interval = 'week' then cast(date_trunc('week', starts_on) as date)
-        when anchor = 'calendar' and months is not null
-            then cast(
-                date_trunc('year', starts_on)
-                + to_months(cast(((month(starts_on) - 1) // least(months, 12)) * least(months, 12) as integer)) as date
-            )
-        else starts_on
-    end as anchor_on,
-    case when anchor = 'calendar' then 1 else coalesce(anchor_day, day(starts_on)) end as anchor_day
-from spans
+    numbered.tenant_id,
+    numbered.subscription_id,
+    numbered.cycle_no,
+    zones.timezone,
+    numbered.months,
+    numbered.days,
+    numbered.cycle_from as starts_on,
+    numbered.anchor_on,
+    numbered.anchor_day,
+    least(numbered.next_from, ended.ends_on) as ends_on,
+    -- With method second the subscription ends at an instant; a new cycle always starts a day.
+    least({{ start_of_day('numbered.next_from', 'zones.timezone') }}, ended.ends_at) as ends_at
+from numbered
+inner join zones
+    on
+        numbered.tenant_id = zones.tenant_id
+        and numbered.subscription_id = zones.subscription_id
+left join ended
+    on
+        numbered.tenant_id = ended.tenant_id
+        and numbered.subscription_id = ended.subscription_id
+        and numbered.cycle_no = ended.cycle_no

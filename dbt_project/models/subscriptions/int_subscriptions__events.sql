@@ -1,4 +1,5 @@
--- Subscription events in the order in which they fold, with what each one sets; a column is null where the event says nothing of it.
+-- Subscription events in the order in which they fold, with what each one asks for; a column is null where the event says
+-- nothing of it. Order: (effective_at, recorded_at, event id).
 with
 
 events as (
@@ -25,6 +26,12 @@ books as (
 
 ),
 
+plans as (
+
+    select * from {{ ref('int_rating__plans') }}
+
+),
+
 creations as (
 
     select
@@ -48,6 +55,7 @@ subscriptions as (
         creations.tenant_id,
         creations.subscription_id,
         creations.customer_id,
+        creations.effective_at as created_at,
         customers.timezone,
         customers.stated_currency,
         tenants.currency as tenant_currency,
@@ -95,42 +103,90 @@ priced as (
             versions.tenant_id = books.tenant_id
             and versions.first_price_book = books.price_book
 
+),
+
+typed as (
+
+    select
+        events.tenant_id,
+        events.subscription_id,
+        priced.customer_id,
+        events.event_id,
+        events.type,
+        events.effective_at,
+        events.recorded_at,
+        priced.created_at,
+        priced.timezone,
+        priced.currency,
+        priced.proration_method,
+        row_number() over sequence as event_order,
+        {{ local_date('events.effective_at', 'priced.timezone') }} as effective_on,
+        case when events.type in ('created', 'plan_changed') then {{ json_text('events.data', 'plan') }} end as plan,
+        case
+            when events.type = 'created' then priced.first_price_book
+            when events.type = 'price_migrated' then {{ json_text('events.data', 'price_book') }}
+        end as price_book,
+        case
+            when events.type in ('created', 'quantity_changed') then {{ json_part('events.data', 'quantities') }}
+        end as quantities,
+        case when events.type in ('created', 'overridden') then {{ json_part('events.data', 'overrides') }} end as overrides,
+        case events.type
+            when 'created' then case when {{ json_text('events.data', 'starts_paused') }} = 'true' then 'stop' else 'on' end
+            when 'reactivated' then 'on'
+            when 'resumed' then 'on'
+            when 'paused' then coalesce({{ json_text('events.data', 'mode') }}, 'stop')
+            when 'cancelled' then 'off'
+        end as billing,
+        -- A fee that cannot be prorated changes with its period.
+        coalesce({{ json_text('events.data', 'when') }} = 'period_end', false)
+        or (priced.proration_method = 'none' and events.type in ('plan_changed', 'quantity_changed', 'overridden', 'price_migrated', 'cancelled'))
+            as is_at_period_end,
+        try_cast({{ json_text('events.data', 'anchor_day') }} as integer) as anchor_day,
+        cast({{ json_text('events.data', 'keep_anchor') }} as boolean) as keep_anchor,
+        try_cast({{ json_text('events.data', 'trial_days') }} as integer) as trial_days,
+        try_cast({{ json_text('events.data', 'until') }} as date) as until_on,
+        coalesce({{ json_text('events.data', 'billing') }}, 'now') as billing_ends,
+        case when events.type = 'item_bought' then {{ json_text('events.data', 'charge') }} end as item_charge,
+        case when events.type = 'item_bought' then cast(coalesce({{ json_text('events.data', 'quantity') }}, '1') as decimal(28, 10)) end as item_quantity,
+        try_cast({{ json_text('events.data', 'term.months') }} as integer) as term_months,
+        coalesce({{ json_text('events.data', 'term.auto_renew') }} = 'false', false) as ends_with_term
+    from events
+    inner join priced
+        on
+            events.tenant_id = priced.tenant_id
+            and events.subscription_id = priced.subscription_id
+    window sequence as (
+        partition by events.tenant_id, events.subscription_id
+        order by events.effective_at, events.recorded_at, events.event_id
+    )
+
+),
+
+versioned as (
+
+    select
+        *,
+        last_value(price_book ignore nulls) over (
+            partition by tenant_id, subscription_id order by event_order
+        ) as book_in_force
+    from typed
+
 )
 
 select
-    events.tenant_id,
-    events.subscription_id,
-    priced.customer_id,
-    events.event_id,
-    events.type,
-    events.effective_at,
-    events.recorded_at,
-    events.data,
-    priced.timezone,
-    priced.currency,
-    priced.proration_method,
-    row_number() over (
-        partition by events.tenant_id, events.subscription_id
-        order by events.effective_at, events.recorded_at, events.event_id
-    ) as event_order,
-    {{ local_date('events.effective_at', 'priced.timezone') }} as starts_on,
+    versioned.* exclude (trial_days, book_in_force),
     case
-        when priced.proration_method = 'second' then events.effective_at
-        else {{ start_of_day(local_date('events.effective_at', 'priced.timezone'), 'priced.timezone') }}
-    end as starts_at,
-    case when events.type in ('created', 'plan_changed') then {{ json_text('events.data', 'plan') }} end as plan,
-    case
-        when events.type = 'created' then priced.first_price_book
-        when events.type = 'price_migrated' then {{ json_text('events.data', 'price_book') }}
-    end as price_book,
-    case
-        when events.type in ('created', 'quantity_changed') then {{ json_part('events.data', 'quantities') }}
-    end as quantities,
-    case when events.type in ('created', 'overridden') then {{ json_part('events.data', 'overrides') }} end as overrides,
-    case events.type when 'created' then 'on' when 'reactivated' then 'on' when 'cancelled' then 'off' end as service,
-    case when events.type = 'created' then try_cast({{ json_text('events.data', 'anchor_day') }} as integer) end as anchor_day
-from events
-inner join priced
+        when versioned.plan is null then null
+        when plans.trial = 'paid' then 0
+        else coalesce(versioned.trial_days, plans.trial_days)
+    end as trial_days,
+    {{ interval_months('plans.interval') }} * plans.interval_count as months,
+    {{ interval_days('plans.interval') }} * plans.interval_count as days,
+    coalesce(plans.anchor = 'calendar', false) as is_calendar,
+    versioned.plan is not null and plans.plan is null as is_unknown_plan
+from versioned
+left join plans
     on
-        events.tenant_id = priced.tenant_id
-        and events.subscription_id = priced.subscription_id
+        versioned.tenant_id = plans.tenant_id
+        and versioned.book_in_force = plans.price_book
+        and versioned.plan = plans.plan

@@ -13,6 +13,16 @@ tenants as (
 
 ),
 
+zones as (
+
+    select distinct
+        tenant_id,
+        subscription_id,
+        timezone
+    from {{ ref('int_subscriptions__events') }}
+
+),
+
 horizons as (
 
     select
@@ -70,6 +80,86 @@ ahead as (
         ) as periods_ahead
     from cut
 
+),
+
+-- A trial is a period of its own before the first cycle.
+trials as (
+
+    select
+        folds.tenant_id,
+        folds.subscription_id,
+        customers.timezone,
+        min(events.effective_on) as period_start,
+        arg_max(folds.trial_end, folds.event_order) as period_end
+    from {{ ref('int_subscriptions__folds') }} as folds
+    inner join {{ ref('int_subscriptions__events') }} as events
+        on
+            folds.tenant_id = events.tenant_id
+            and folds.subscription_id = events.subscription_id
+            and events.type = 'created'
+    inner join zones as customers
+        on
+            folds.tenant_id = customers.tenant_id
+            and folds.subscription_id = customers.subscription_id
+    where folds.verdict = 'accepted' and folds.trial_end is not null
+    group by folds.tenant_id, folds.subscription_id, customers.timezone
+
+),
+
+cut_trials as (
+
+    select
+        trials.tenant_id,
+        trials.subscription_id,
+        trials.timezone,
+        trials.period_start,
+        least(min(trials.period_end), min(ends.starts_on)) as period_end
+    from trials
+    left join {{ ref('int_subscriptions__timeline') }} as ends
+        on
+            trials.tenant_id = ends.tenant_id
+            and trials.subscription_id = ends.subscription_id
+            and ends.billing = 'off'
+    group by trials.tenant_id, trials.subscription_id, trials.timezone, trials.period_start
+
+),
+
+all_periods as (
+
+    select
+        tenant_id,
+        subscription_id,
+        cycle_no,
+        timezone,
+        period_start,
+        period_end,
+        {{ start_of_day('period_start', 'timezone') }} as period_start_at,
+        case when period_end = ends_on then ends_at else {{ start_of_day('period_end', 'timezone') }} end as period_end_at,
+        full_start as cycle_start,
+        full_end as cycle_end,
+        coalesce(months, 0) as cycle_months,
+        false as is_trial,
+        is_begun
+    from ahead
+    where periods_ahead <= 1
+    union all by name
+    select
+        tenant_id,
+        subscription_id,
+        0 as cycle_no,
+        timezone,
+        period_start,
+        period_end,
+        {{ start_of_day('period_start', 'timezone') }} as period_start_at,
+        {{ start_of_day('period_end', 'timezone') }} as period_end_at,
+        period_start as cycle_start,
+        period_end as cycle_end,
+        0 as cycle_months,
+        true as is_trial,
+        true as is_begun
+    from cut_trials
+    where period_start < period_end
+
 )
 
 select
@@ -79,14 +169,15 @@ select
     timezone,
     period_start,
     period_end,
-    full_start as cycle_start,
-    full_end as cycle_end,
+    period_start_at,
+    period_end_at,
+    {{ local_date('period_end_at - interval 1 microsecond', 'timezone') }} as last_day,
+    cycle_start,
+    cycle_end,
     datediff('day', period_start, period_end) as days,
-    datediff('day', full_start, full_end) as cycle_days,
-    coalesce(months, 0) as cycle_months,
-    interval,
-    period_start <> full_start or period_end <> full_end as is_stub,
-    false as is_trial,
+    datediff('day', cycle_start, cycle_end) as cycle_days,
+    cycle_months,
+    period_start <> cycle_start or period_end <> cycle_end as is_stub,
+    is_trial,
     is_begun
-from ahead
-where periods_ahead <= 1
+from all_periods

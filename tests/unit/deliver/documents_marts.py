@@ -14,26 +14,62 @@ from typing import Any
 
 import duckdb
 
-MONEY, PRICE, QUANTITY, EXACT = "decimal(20,4)", "decimal(28,12)", "decimal(28,10)", "decimal(38,12)"
+MONEY, PRICE, QUANTITY, EXACT = ("decimal(20,4)", "decimal(28,12)", "decimal(28,10)", "decimal(38,12)")
 TABLES: dict[str, dict[str, str]] = {
     "tenants": {"tenant_id": "varchar", "name": "varchar", "currency": "varchar", "document": "varchar"},
     "customers": {"tenant_id": "varchar", "customer_id": "varchar", "name": "varchar"},
     "runs": {"run_key": "varchar", "tenant_id": "varchar", "issued_at": "timestamptz"},
     "invoices": {
         **dict.fromkeys(
-            "tenant_id invoice_id invoice_number kind customer_id currency status corrects_invoice_id "
-            "bill_to_name bill_to_address bill_to_country bill_to_tax_id language po_number run_key "
-            "content_hash legal_entity notes".split(),
+            [
+                "tenant_id",
+                "invoice_id",
+                "invoice_number",
+                "kind",
+                "customer_id",
+                "currency",
+                "status",
+                "corrects_invoice_id",
+                "bill_to_name",
+                "bill_to_address",
+                "bill_to_country",
+                "bill_to_tax_id",
+                "language",
+                "po_number",
+                "run_key",
+                "content_hash",
+                "legal_entity",
+                "notes",
+            ],
             "varchar",
         ),
         **dict.fromkeys(("bill_date", "issued_on", "due_on"), "date"),
-        **dict.fromkeys("subtotal discount tax total credits_applied amount_due amount_paid".split(), MONEY),
+        **dict.fromkeys(
+            ["subtotal", "discount", "tax", "total", "credits_applied", "amount_due", "amount_paid"], MONEY
+        ),
     },
     "invoice_lines": {
         **dict.fromkeys(
-            "tenant_id invoice_id invoice_number line_id customer_id subscription_id plan charge line_type "
-            "dimensions currency tax_code corrects_line_id description charge_description model unit_name "
-            "rated_id".split(),
+            [
+                "tenant_id",
+                "invoice_id",
+                "invoice_number",
+                "line_id",
+                "customer_id",
+                "subscription_id",
+                "plan",
+                "charge",
+                "line_type",
+                "dimensions",
+                "currency",
+                "tax_code",
+                "corrects_line_id",
+                "description",
+                "charge_description",
+                "model",
+                "unit_name",
+                "rated_id",
+            ],
             "varchar",
         ),
         "line_no": "integer",

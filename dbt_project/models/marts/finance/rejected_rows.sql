@@ -28,6 +28,26 @@ conflicts as (
     select * from {{ ref('int_metering__event_copies') }}
     where standing = 'conflict'
 
+),
+
+refused_changes as (
+
+    select
+        events.tenant_id,
+        events.event_id,
+        events.subscription_id,
+        events.type,
+        events.effective_at,
+        events.recorded_at,
+        folds.verdict
+    from {{ ref('int_subscriptions__folds') }} as folds
+    inner join {{ ref('int_subscriptions__events') }} as events
+        on
+            folds.tenant_id = events.tenant_id
+            and folds.subscription_id = events.subscription_id
+            and folds.event_order = events.event_order
+    where folds.verdict not in ('accepted', 'superseded', 'ignored')
+
 )
 
 select
@@ -63,3 +83,19 @@ select
 from conflicts
 inner join clocks on conflicts.tenant_id = clocks.tenant_id
 where conflicts.recorded_at <= clocks.known_as_of
+union all
+select
+    tenant_id,
+    md5(concat_ws('|', tenant_id, event_id, verdict)) as reject_id,
+    'subscription_events' as stream,
+    verdict as reason_code,
+    case verdict
+        when 'forbidden_transition' then 'the subscription ' || subscription_id || ' was in no state that allows ' || type || ' on ' || effective_at
+        else 'the event ' || event_id || ' of subscription ' || subscription_id || ' is refused: ' || verdict
+    end as reason,
+    cast(to_json(refused_changes) as varchar) as payload,
+    cast(null as varchar) as file,
+    cast(null as bigint) as line,
+    recorded_at,
+    false as replayed
+from refused_changes

@@ -1,0 +1,121 @@
+-- The whole life of a subscription: one row per span in which nothing about it changes, billed or not.
+-- With method day a change holds from the start of the customer's local day, and of several on one day the last one holds.
+with
+
+events as (
+
+    select * from {{ ref('int_subscriptions__events') }}
+
+),
+
+folds as (
+
+    select * from {{ ref('int_subscriptions__folds') }}
+    where verdict = 'accepted'
+
+),
+
+changes as (
+
+    select
+        events.tenant_id,
+        events.subscription_id,
+        events.customer_id,
+        events.event_id,
+        events.timezone,
+        events.currency,
+        events.proration_method,
+        events.event_order,
+        folds.effective_on,
+        case
+            when events.proration_method = 'second' and folds.effective_on = events.effective_on then events.effective_at
+            else {{ start_of_day('folds.effective_on', 'events.timezone') }}
+        end as starts_at,
+        events.plan,
+        events.price_book,
+        events.quantities,
+        events.overrides,
+        events.billing
+    from events
+    inner join folds
+        on
+            events.tenant_id = folds.tenant_id
+            and events.subscription_id = folds.subscription_id
+            and events.event_order = folds.event_order
+    union all by name
+    -- The end of a term that does not renew.
+    select
+        tenant_id,
+        subscription_id,
+        customer_id,
+        event_id,
+        timezone,
+        currency,
+        proration_method,
+        event_order,
+        cast({{ period_boundary('effective_on', 'day(effective_on)', 'term_months', 'null', '1') }} as date) as effective_on,
+        {{ start_of_day(period_boundary('effective_on', 'day(effective_on)', 'term_months', 'null', '1'), 'timezone') }} as starts_at,
+        'off' as billing
+    from events
+    where type = 'created' and ends_with_term
+
+),
+
+folded as (
+
+    select
+        tenant_id,
+        subscription_id,
+        customer_id,
+        event_id,
+        starts_at,
+        effective_on as starts_on,
+        timezone,
+        currency,
+        proration_method,
+        last_value(plan ignore nulls) over history as plan,
+        last_value(price_book ignore nulls) over history as price_book,
+        {{ fold_json_patches('quantities', 'history') }} as quantities,
+        {{ fold_json_patches('overrides', 'history') }} as overrides,
+        last_value(billing ignore nulls) over history as billing,
+        row_number() over (partition by tenant_id, subscription_id, starts_at order by event_order desc) as recency
+    from changes
+    window history as (
+        partition by tenant_id, subscription_id order by starts_at, event_order
+        rows between unbounded preceding and current row
+    )
+
+),
+
+spans as (
+
+    select
+        * exclude (recency),
+        row_number() over later as terms_no,
+        lead(starts_at) over later as ends_at,
+        lead(starts_on) over later as ends_on
+    from folded
+    where recency = 1
+    window later as (partition by tenant_id, subscription_id order by starts_at)
+
+)
+
+select
+    tenant_id,
+    subscription_id,
+    customer_id,
+    terms_no,
+    starts_at,
+    ends_at,
+    starts_on,
+    ends_on,
+    timezone,
+    currency,
+    proration_method,
+    plan,
+    price_book,
+    quantities,
+    overrides,
+    billing,
+    event_id as cause_event_id
+from spans

@@ -1,0 +1,70 @@
+-- Identity 4, second half. Every instant at which a charge is in force inside a billing period lies in one of its slices: the lengths of
+-- the slices add up to the lengths of the terms inside the periods. Fails when service is given that nothing owes for.
+with
+
+terms_charges as (
+
+    select
+        terms_charges.tenant_id,
+        terms_charges.subscription_id,
+        terms_charges.charge,
+        terms_charges.timezone,
+        terms_charges.starts_at,
+        coalesce(terms_charges.ends_at, cast('9999-01-01' as timestamp with time zone)) as ends_at
+    from {{ ref('int_rating__terms_charges') }} as terms_charges
+    inner join {{ ref('int_rating__charges') }} as charges on terms_charges.charge_key = charges.charge_key
+    where charges.type <> 'one_time'
+
+),
+
+periods as (
+
+    select * from {{ ref('int_subscriptions__periods') }}
+
+),
+
+in_force as (
+
+    select
+        terms_charges.tenant_id,
+        terms_charges.subscription_id,
+        terms_charges.charge,
+        sum(greatest(
+            epoch_us(least({{ start_of_day('periods.period_end', 'terms_charges.timezone') }}, terms_charges.ends_at))
+            - epoch_us(greatest({{ start_of_day('periods.period_start', 'terms_charges.timezone') }}, terms_charges.starts_at)), 0
+        )) as microseconds
+    from terms_charges
+    inner join periods
+        on
+            terms_charges.tenant_id = periods.tenant_id
+            and terms_charges.subscription_id = periods.subscription_id
+    group by terms_charges.tenant_id, terms_charges.subscription_id, terms_charges.charge
+
+),
+
+sliced as (
+
+    select
+        tenant_id,
+        subscription_id,
+        charge,
+        sum(epoch_us(service_end_at) - epoch_us(service_start_at)) as microseconds
+    from {{ ref('int_proration__slices') }}
+    where type <> 'one_time'
+    group by tenant_id, subscription_id, charge
+
+)
+
+select
+    in_force.tenant_id,
+    in_force.subscription_id,
+    in_force.charge,
+    in_force.microseconds as in_force_microseconds,
+    sliced.microseconds as sliced_microseconds
+from in_force
+left join sliced
+    on
+        in_force.tenant_id = sliced.tenant_id
+        and in_force.subscription_id = sliced.subscription_id
+        and in_force.charge = sliced.charge
+where in_force.microseconds <> coalesce(sliced.microseconds, 0)
