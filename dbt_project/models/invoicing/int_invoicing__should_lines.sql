@@ -3,7 +3,7 @@ with
 
 rated as (
 
-    select * from {{ ref('int_rating__rated') }}
+    select * from {{ ref('int_rating__rated_charges') }}
 
 )
 

@@ -34,5 +34,8 @@ select
     {{ json_text('definition', 'gl_account') }} as gl_account,
     coalesce(cast({{ json_text('definition', 'on_demand') }} as boolean), false) as on_demand,
     cast({{ json_text('definition', 'splits') }} as boolean) as splits,
-    {{ json_part('definition', 'prices') }} as prices
+    cast({{ json_text('definition', 'commitment.amount') }} as decimal(28, 12)) as commitment,
+    cast({{ json_part('definition', 'commitment.charges') }} as varchar []) as commitment_charges,
+    cast(coalesce({{ json_text('definition', 'commitment.overage_factor') }}, '1') as decimal(28, 12)) as overage_factor,
+    coalesce({{ json_part('definition', 'prices') }}, cast('[]' as json)) as prices
 from definitions

@@ -40,10 +40,40 @@ defined as (
         ) as varchar) as definition
     from plan_charges
 
+),
+
+-- A minimum commitment is a charge of its own, trued up at the period's end.
+committed as (
+
+    select
+        terms.*,
+        plans.name as plan_name,
+        plans.trial_usage,
+        'minimum' as charge,
+        cast(json_object(
+            'position', '9000', 'type', 'minimum', 'timing', 'arrears', 'splits', 'false', 'commitment', plans.minimum_commitment,
+            'proration', case when {{ json_text('plans.minimum_commitment', 'prorate') }} = 'false' then 'none' else 'inherit' end
+        ) as varchar) as definition
+    from terms
+    inner join plans
+        on
+            terms.tenant_id = plans.tenant_id
+            and terms.price_book = plans.price_book
+            and terms.plan = plans.plan
+    where plans.minimum_commitment is not null
+
+),
+
+complete as (
+
+    select * from defined
+    union all by name
+    select * exclude (overrides) from committed
+
 )
 
 select
     * exclude (definition),
     definition,
     md5(definition) as charge_key
-from defined
+from complete

@@ -80,7 +80,7 @@ fee_units as (
         1 as share_units,
         1 as share_total
     from slices
-    where type <> 'usage' and is_begun
+    where type in ('recurring', 'one_time') and is_begun
 
 ),
 

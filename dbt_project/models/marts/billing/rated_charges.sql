@@ -26,4 +26,4 @@ select
     currency,
     due_at,
     is_running
-from {{ ref('int_rating__rated') }}
+from {{ ref('int_rating__rated_charges') }}

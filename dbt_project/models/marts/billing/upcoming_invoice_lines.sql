@@ -9,7 +9,7 @@ due as (
 
 running as (
 
-    select * from {{ ref('int_rating__rated') }}
+    select * from {{ ref('int_rating__rated_charges') }}
     where is_running and amount <> 0
 
 )
