@@ -260,6 +260,8 @@ class Explanation:
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the serving file (`Settings.serving_path`) read-only, in UTC for all its cursors.
 
+    For a process that lives as long as its question: one that stays must notice a new file (`dashboards.data`).
+
     Raises:
         ExplainError: nothing has been published yet.
     """
@@ -425,7 +427,7 @@ def _event_parameters(
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: Any) -> list[dict[str, Any]]:
     try:
-        cursor = connection.cursor().execute(sql, _used(sql, parameters))
+        cursor = connection.execute(sql, _used(sql, parameters))
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except (duckdb.IOException, duckdb.HTTPException) as error:

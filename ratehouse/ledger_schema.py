@@ -29,7 +29,7 @@ INVOICES = _schema(
     *[(name, MONEY) for name in ("subtotal", "discount", "tax", "total", "credits_applied", "amount_due")],
     *_texts("corrects_invoice_id", "seller_name", "legal_entity"),
     *_texts("bill_to_name", "bill_to_address", "bill_to_country", "bill_to_tax_id"),
-    *_texts("timezone", "language", "po_number"),
+    *_texts("timezone", "language", "po_number", "notes"),
     ("due_days", pa.int64()),
     ("billing_as_of", INSTANT),
     ("known_as_of", INSTANT),

@@ -32,7 +32,9 @@ def explain(
         tree = Tree(_heading(document), guide_style="dim")
         for wanted in document.lines if line is None else (document.line(line),):
             _add_line(tree, explain_line(connection, document, wanted, events=listed))
-    Console().print(tree, soft_wrap=True)
+    console = Console()
+    # A file or a pipe has no edge to wrap at.
+    console.print(tree, width=console.width if console.is_terminal else 240)
 
 
 def _heading(document: Document) -> Text:

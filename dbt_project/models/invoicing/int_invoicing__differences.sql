@@ -13,9 +13,18 @@ should as (
 
 ),
 
+-- What an interim invoice took of a running period stays until the next step or the period's end.
+waiting as (
+
+    select distinct slice_id from {{ ref('int_invoicing__interim_lines') }}
+    where not is_due
+
+),
+
 billed as (
 
     select * from {{ ref('int_invoicing__billed_slices') }}
+    where slice_id not in (select slice_id from waiting)
 
 ),
 

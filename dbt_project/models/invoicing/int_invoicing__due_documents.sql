@@ -27,11 +27,24 @@ totals as (
         kind,
         bill_to_customer_id as customer_id,
         currency,
-        cast(sum(amount) as decimal(20, 4)) as subtotal,
+        cast(coalesce(sum(amount) filter (where line_type <> 'tax'), 0) as decimal(20, 4)) as subtotal,
+        cast(coalesce(sum(amount) filter (where line_type = 'tax'), 0) as decimal(20, 4)) as tax,
         -- A credit note that corrects one document names it (Directive 2006/112, Art. 219).
         case when count(distinct corrects_line_id) = 1 then min(corrects_line_id) end as corrects_line_id
     from lines
     group by all
+
+),
+
+notes as (
+
+    select
+        tenant_id,
+        document_key,
+        to_json(list_sort(list(distinct note))) as notes
+    from {{ ref('int_taxes__line_rates') }}
+    where note is not null
+    group by tenant_id, document_key
 
 ),
 
@@ -81,10 +94,11 @@ select
     cast(dated.bill_date + cast(case when dated.kind = 'invoice' then dated.due_days else 0 end as integer) as date) as due_on,
     dated.subtotal,
     cast(0 as decimal(20, 4)) as discount,
-    cast(0 as decimal(20, 4)) as tax,
-    dated.subtotal as total,
+    dated.tax,
+    cast(dated.subtotal + dated.tax as decimal(20, 4)) as total,
     cast(0 as decimal(20, 4)) as credits_applied,
-    dated.subtotal as amount_due,
+    cast(dated.subtotal + dated.tax as decimal(20, 4)) as amount_due,
+    notes.notes,
     issued_lines.invoice_id as corrects_invoice_id,
     dated.number_format,
     dated.seller_name,
@@ -104,3 +118,7 @@ left join issued_lines
     on
         dated.tenant_id = issued_lines.tenant_id
         and dated.corrects_line_id = issued_lines.line_id
+left join notes
+    on
+        dated.tenant_id = notes.tenant_id
+        and dated.document_key = notes.document_key

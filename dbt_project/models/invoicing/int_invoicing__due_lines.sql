@@ -1,101 +1,75 @@
--- The lines that the next run issues, each in the document it belongs to: one per group, currency and sign as the tenant asks.
+-- The lines that the next run issues: those for services, with the rate each is taxed at, then one per rate for the tax.
 with
 
-differences as (
+net_lines as (
 
-    select * from {{ ref('int_invoicing__differences') }}
-
-),
-
-customers as (
-
-    select * from {{ ref('int_subscriptions__customers') }}
+    select * from {{ ref('int_invoicing__net_lines') }}
 
 ),
 
-tenants as (
+line_rates as (
 
-    select * from {{ ref('stg_ratehouse__tenants') }}
+    select * from {{ ref('int_taxes__line_rates') }}
 
 ),
 
-billed_to as (
+taxes as (
+
+    select * from {{ ref('int_taxes__document_taxes') }}
+
+),
+
+services as (
 
     select
-        differences.*,
-        tenants.group_by,
-        tenants.proration_credit,
-        case
-            when tenants.group_by = 'parent' then coalesce(customers.parent_customer_id, differences.customer_id)
-            else differences.customer_id
-        end as bill_to_customer_id
-    from differences
-    inner join tenants on differences.tenant_id = tenants.tenant_id
-    inner join customers
+        net_lines.* exclude (tax_code),
+        line_rates.tax_code,
+        line_rates.tax_percent
+    from net_lines
+    inner join line_rates
         on
-            differences.tenant_id = customers.tenant_id
-            and differences.customer_id = customers.customer_id
-    -- A tenant may give nothing back for what is no longer used.
-    where not (tenants.proration_credit = 'none' and differences.amount < 0 and differences.standing in ('shorter', 'gone'))
+            net_lines.tenant_id = line_rates.tenant_id
+            and net_lines.document_key = line_rates.document_key
+            and net_lines.line_no = line_rates.line_no
 
 ),
 
-grouped as (
+last_lines as (
 
     select
-        *,
-        concat_ws('|', bill_to_customer_id, currency, case when group_by = 'subscription' then subscription_id end) as document_group
-    from billed_to
+        tenant_id,
+        document_key,
+        max(line_no) as line_no
+    from net_lines
+    group by tenant_id, document_key
 
 ),
 
-signed as (
+tax_lines as (
 
     select
-        *,
-        case
-            when proration_credit in ('credit_note', 'refund') then case when amount < 0 then 'credit_note' else 'invoice' end
-            when sum(amount) over (partition by tenant_id, document_group) < 0 then 'credit_note'
-            else 'invoice'
-        end as kind
-    from grouped
+        taxes.tenant_id,
+        taxes.document_key,
+        taxes.kind,
+        taxes.bill_to_customer_id,
+        last_lines.line_no + row_number() over (
+            partition by taxes.tenant_id, taxes.document_key order by taxes.tax_code, taxes.tax_percent
+        ) as line_no,
+        taxes.customer_id,
+        'tax' as line_type,
+        '' as dimensions,
+        taxes.amount,
+        taxes.currency,
+        taxes.tax_code,
+        taxes.tax_percent
+    from taxes
+    inner join last_lines
+        on
+            taxes.tenant_id = last_lines.tenant_id
+            and taxes.document_key = last_lines.document_key
 
 )
 
-select
-    tenant_id,
-    md5(concat_ws('|', tenant_id, document_group, kind)) as document_key,
-    kind,
-    bill_to_customer_id,
-    row_number() over (
-        partition by tenant_id, document_group, kind
-        order by subscription_id, service_start, charge_position, charge, dimensions, service_end, line_type desc
-    ) as line_no,
-    customer_id,
-    subscription_id,
-    plan,
-    plan_name,
-    charge,
-    charge_position,
-    charge_description,
-    line_type,
-    model,
-    meter,
-    price_book,
-    dimensions,
-    service_start,
-    service_end,
-    quantity,
-    unit_price,
-    cast(amount as decimal(20, 4)) as amount,
-    currency,
-    tax_code,
-    cast(null as decimal(28, 12)) as tax_percent,
-    gl_account,
-    corrects_line_id,
-    cause_event_id,
-    slice_id,
-    rated_id,
-    slice_start_at,
-    slice_end_at
-from signed
+select * from services
+union all by name
+select * from tax_lines

@@ -37,3 +37,7 @@ select
     cause_event_id
 from rated
 where not is_running
+union all by name
+select * exclude (is_due)
+from {{ ref('int_invoicing__interim_lines') }}
+where is_due

@@ -113,6 +113,7 @@ select
     gl_account,
     amount_exact,
     {{ round_money('amount_exact', 'minor_digits', 'rounding_mode') }} as amount,
+    {{ round_money('amount_exact', 'minor_digits', 'rounding_mode') }} as unlimited_amount,
     currency,
     due_on,
     due_at,

@@ -28,6 +28,7 @@ select
     {{ json_text('entry.value', 'trial_usage') }} as trial_usage,
     {{ json_text('entry.value', 'trial') }} as trial,
     {{ json_part('entry.value', 'minimum_commitment') }} as minimum_commitment,
+    {{ json_part('entry.value', 'bill_at_usage') }} as bill_at_usage,
     {{ json_part('entry.value', 'features') }} as features,
     {{ json_part('entry.value', 'charges') }} as charges
 from entries

@@ -148,7 +148,8 @@ adjusted as (
                 when not is_last_group then 0
                 else least(greatest(total, coalesce(minimum_exact, total)), coalesce(maximum_exact, greatest(total, coalesce(minimum_exact, total)))) - total
             end as {{ exact_amount() }}) as amount_exact
-        )
+        ),
+        amount_exact as unlimited_exact
     from limited
 
 ),
@@ -163,7 +164,8 @@ summed as (
         sum(event_count) as event_count,
         min(model) as model,
         case when count(*) = 1 then min(unit_price) end as unit_price,
-        sum(amount_exact) as amount_exact
+        sum(amount_exact) as amount_exact,
+        sum(unlimited_exact) as unlimited_exact
     from adjusted
     group by slice_id, dimension_values
 
@@ -182,7 +184,8 @@ complete as (
         0 as event_count,
         null as model,
         null as unit_price,
-        0 as amount_exact
+        0 as amount_exact,
+        0 as unlimited_exact
     from slices
     where
         type = 'usage'
@@ -196,14 +199,8 @@ converted as (
     select
         complete.*,
         slices.* exclude (slice_id),
-        case
-            when slices.pricing_unit is null then complete.amount_exact
-            else cast(
-                {{ round_quantity('complete.amount_exact', "cast(json_extract_string(books.document, '$.units.\"' || slices.pricing_unit || '\".digits') as integer)", 'tenants.rounding_mode') }}
-                * cast(json_extract_string(books.document, '$.units."' || slices.pricing_unit || '"."' || slices.currency || '"') as decimal(28, 12))
-                as {{ exact_amount() }}
-            )
-        end as money_exact,
+        {{ in_money('complete.amount_exact') }} as money_exact,
+        {{ in_money('complete.unlimited_exact') }} as unlimited_money_exact,
         currencies.minor_digits,
         tenants.rounding_mode,
         tenants.billing_as_of
@@ -250,6 +247,8 @@ select
     gl_account,
     cast(money_exact as {{ exact_amount() }}) as amount_exact,
     {{ round_money('money_exact', 'minor_digits', 'rounding_mode') }} as amount,
+    -- Before minimum and maximum: what the running period has come to so far.
+    {{ round_money('unlimited_money_exact', 'minor_digits', 'rounding_mode') }} as unlimited_amount,
     currency,
     due_on,
     due_at,

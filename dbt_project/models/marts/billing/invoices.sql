@@ -30,6 +30,7 @@ select
     timezone,
     language,
     po_number,
+    notes,
     due_days,
     billing_as_of,
     known_as_of,

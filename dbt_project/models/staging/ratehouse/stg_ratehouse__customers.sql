@@ -16,7 +16,13 @@ clocks as (
 ranked as (
 
     select
-        customers.*,
+        customers.* exclude (tax_id_status),
+        -- A check that got no answer changes nothing: the last known answer stands.
+        last_value(nullif(customers.tax_id_status, 'unknown') ignore nulls) over (
+            partition by customers.tenant_id, customers.customer_id
+            order by customers.effective_at, customers.recorded_at, customers.batch_id
+            rows between unbounded preceding and unbounded following
+        ) as tax_id_status,
         row_number() over (
             partition by customers.tenant_id, customers.customer_id
             order by customers.effective_at desc, customers.recorded_at desc, customers.batch_id desc

@@ -1,0 +1,28 @@
+-- The tax rates of every tenant in the order of its settings: where they hold, and the code that charges name.
+with
+
+tenants as (
+
+    select * from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+listed as (
+
+    select
+        tenant_id,
+        unnest(cast(json_extract(document, '$.tax.rates') as json [])) as rate,
+        generate_subscripts(cast(json_extract(document, '$.tax.rates') as json []), 1) as position
+    from tenants
+    where {{ json_text('document', 'tax.provider') }} = 'table'
+
+)
+
+select
+    tenant_id,
+    position,
+    {{ json_text('rate', 'code') }} as tax_code,
+    {{ json_text('rate', 'country') }} as country,
+    {{ json_text('rate', 'region') }} as region,
+    cast({{ json_text('rate', 'percent') }} as decimal(28, 12)) as percent
+from listed
