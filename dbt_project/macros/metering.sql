@@ -41,6 +41,7 @@
         events.properties,
         events.recorded_at,
         events.received_on,
+        spans.customer_id,
         spans.subscription_id,
         spans.terms_no,
         spans.price_book,

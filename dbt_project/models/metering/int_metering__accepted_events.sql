@@ -1,21 +1,35 @@
--- The events that count: one row per (tenant, event id), known by the tenant's known_as_of.
-with
+-- The events that count, each once: the landed rows without those that have copies, and of these the copy that counts.
+-- A view: Parquet stays the only copy of the events.
+{{ config(materialized='view') }}
 
-copies as (
-
-    select * from {{ ref('int_metering__event_copies') }}
-
-),
-
-clocks as (
-
-    select * from {{ ref('stg_ratehouse__tenant_clocks') }}
-
+select
+    tenant_id,
+    event_id,
+    customer_id,
+    subscription_id,
+    event_type,
+    occurred_at,
+    quantity,
+    properties,
+    recorded_at,
+    received_on
+from {{ ref('stg_ratehouse__usage_events') }} as events
+where not exists (
+    select 1
+    from {{ ref('int_metering__repeated_events') }} as repeated
+    where events.event_key = repeated.event_key
 )
-
-select copies.* exclude (standing)
-from copies
-inner join clocks on copies.tenant_id = clocks.tenant_id
-where
-    copies.standing = 'accepted'
-    and copies.recorded_at <= clocks.known_as_of
+union all
+select
+    tenant_id,
+    event_id,
+    customer_id,
+    subscription_id,
+    event_type,
+    occurred_at,
+    quantity,
+    properties,
+    recorded_at,
+    received_on
+from {{ ref('int_metering__repeated_events') }}
+where standing = 'accepted'

@@ -103,6 +103,16 @@ typed as (
             and metered.subscription_id = seniorities.subscription_id
     window same_type as (partition by metered.tenant_id, metered.customer_id, meters.event_type)
 
+),
+
+-- The mark leaves out the zone's offsets: they follow from its name.
+marked as (
+
+    select
+        *,
+        {{ hash_key('cast(to_json(typed) as varchar)') }} as span_mark
+    from typed
+
 )
 
 select
@@ -113,7 +123,7 @@ select
         coalesce(offsets.ends_at, cast('9999-01-01' as timestamp with time zone))
     ) as ends_at,
     offsets.offset_us
-from typed
+from marked as typed
 inner join offsets
     on
         typed.timezone = offsets.timezone

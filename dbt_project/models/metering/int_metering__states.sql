@@ -1,13 +1,89 @@
 -- Usage as mergeable states: one row per subscription, terms, meter, group of dimensions and local day (or hour, where a
 -- window needs it); per event where the order of events decides the price; per member where members are counted.
--- A period is the merge of its days. This is the only model that reads events.
+-- A period is the merge of its days. This is the only model that reads events. An incremental build reads the received
+-- days that changed, and all days of the customers whose subscriptions, prices or zones did.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ forget_stale_states() }}"
+) }}
+
 with
+
+known_events as (
+
+    select events.*
+    from {{ ref('int_metering__accepted_events') }} as events
+    inner join {{ ref('stg_ratehouse__tenant_clocks') }} as clocks on events.tenant_id = clocks.tenant_id
+    where events.recorded_at <= clocks.known_as_of
+
+),
+
+{% if is_incremental() %}
+stale_days as (
+
+    select
+        tenant_id,
+        received_on
+    from {{ ref('int_metering__day_marks') }}
+    except
+    {{ fresh_days() }}
+
+),
+
+stale_customers as (
+
+    select
+        tenant_id,
+        customer_id
+    from {{ ref('int_metering__customer_marks') }}
+    except
+    {{ fresh_customers() }}
+
+),
+
+stale_subscriptions as (
+
+    select distinct
+        spans.tenant_id,
+        spans.subscription_id
+    from {{ ref('int_metering__spans') }} as spans
+    inner join stale_customers
+        on
+            spans.tenant_id = stale_customers.tenant_id
+            and spans.customer_id = stale_customers.customer_id
+
+),
 
 events as (
 
-    select * from {{ ref('int_metering__accepted_events') }}
+    select events.*
+    from known_events as events
+    where
+        events.received_on in (select received_on from stale_days)
+        and (events.tenant_id, events.received_on) in (select (tenant_id, received_on) from stale_days)
+    union all
+    select events.*
+    from known_events as events
+    where
+        events.subscription_id is null
+        and (events.tenant_id, events.customer_id) in (select (tenant_id, customer_id) from stale_customers)
+        and (events.tenant_id, events.received_on) not in (select (tenant_id, received_on) from stale_days)
+    union all
+    select events.*
+    from known_events as events
+    where
+        (events.tenant_id, events.subscription_id) in (select (tenant_id, subscription_id) from stale_subscriptions)
+        and (events.tenant_id, events.received_on) not in (select (tenant_id, received_on) from stale_days)
 
 ),
+{% else %}
+events as (
+
+    select * from known_events
+
+),
+{% endif %}
 
 spans as (
 
@@ -127,6 +203,7 @@ scaled as (
 
 select
     tenant_id,
+    customer_id,
     subscription_id,
     terms_no,
     price_book,
@@ -159,5 +236,9 @@ select
     max(recorded_at) as last_recorded_at
 from scaled
 group by
-    tenant_id, subscription_id, terms_no, price_book, meter, amount_property, dimension_values, local_day, hour_at, item,
+    tenant_id, customer_id, subscription_id, terms_no, price_book, meter, amount_property, dimension_values, local_day, hour_at, item,
     event_type, received_on
+{% if not is_incremental() %}
+-- depends_on: {{ ref('int_metering__day_marks') }}
+-- depends_on: {{ ref('int_metering__customer_marks') }}
+{% endif %}

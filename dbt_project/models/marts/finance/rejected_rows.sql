@@ -25,7 +25,7 @@ clocks as (
 
 conflicts as (
 
-    select * from {{ ref('int_metering__event_copies') }}
+    select * from {{ ref('int_metering__repeated_events') }}
     where standing = 'conflict'
 
 ),
@@ -71,7 +71,7 @@ where rejected.recorded_at <= clocks.known_as_of
 union all
 select
     conflicts.tenant_id,
-    md5(concat_ws('|', conflicts.tenant_id, conflicts.event_id, conflicts.recorded_at, conflicts.batch_id)) as reject_id,
+    md5(concat_ws('|', conflicts.tenant_id, conflicts.event_id, conflicts.recorded_at, conflicts.occurred_at, conflicts.quantity, conflicts.properties)) as reject_id,
     'usage_events' as stream,
     'duplicate_conflict' as reason_code,
     'event ' || conflicts.event_id || ' is known with other content; the first copy counts' as reason,

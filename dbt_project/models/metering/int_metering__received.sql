@@ -1,0 +1,24 @@
+-- How many events landed, by the day they were received and their type, of those known by known_as_of.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ forget_stale_states() }}"
+) }}
+
+select
+    events.tenant_id,
+    events.received_on,
+    events.event_type,
+    count(*) as landed,
+    max(events.occurred_at) as last_event_at
+from {{ ref('stg_ratehouse__usage_events') }} as events
+inner join {{ ref('stg_ratehouse__tenant_clocks') }} as clocks on events.tenant_id = clocks.tenant_id
+where
+    events.recorded_at <= clocks.known_as_of
+    {% if is_incremental() %}
+    and events.received_on in (select received_on from {{ ref('int_metering__day_marks') }} except select received_on from ({{ fresh_days() }}) as fresh)
+    and (events.tenant_id, events.received_on) not in (select (tenant_id, received_on) from ({{ fresh_days() }}) as fresh)
+    {% else %}
+    -- depends_on: {{ ref('int_metering__day_marks') }}
+    {% endif %}
+group by events.tenant_id, events.received_on, events.event_type
