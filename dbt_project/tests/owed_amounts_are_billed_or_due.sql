@@ -1,12 +1,25 @@
 -- Identity 2. Per tenant and currency: what is owed by now = what was billed + what the next run bills. Fails when an amount is neither
--- on a document nor on its way to one, or is on both. What waits for a price stands aside until it has one.
+-- on a document nor on its way to one, or is on both. What waits (for a price, or for the next step of an interim invoice) stands aside.
 with
 
 waiting as (
 
-    select distinct slice_id
+    select slice_id
     from {{ ref('int_rating__unpriced') }}
     where status <> 'unmatched_price'
+    union
+    select slice_id
+    from {{ ref('int_invoicing__interim_lines') }}
+    where not is_due
+
+),
+
+-- A tenant may give nothing back for what is no longer used.
+generous as (
+
+    select tenant_id
+    from {{ ref('stg_ratehouse__tenants') }}
+    where proration_credit <> 'none'
 
 ),
 
@@ -39,6 +52,7 @@ amounts as (
         0 as billed,
         amount as due
     from {{ ref('int_invoicing__due_lines') }}
+    where line_type in ('recurring', 'usage', 'one_time', 'minimum', 'adjustment')
 
 )
 
@@ -49,5 +63,6 @@ select
     sum(billed) as billed,
     sum(due) as due
 from amounts
+where tenant_id in (select tenant_id from generous)
 group by tenant_id, currency
 having sum(owed) <> sum(billed) + sum(due)
