@@ -1,1 +1,5 @@
-"""Dagster: what runs when. The only package (with the command line) that may import all others."""
+"""Dagster: when things run, in which order, and what is known about each run.
+
+`defs/<system>/` says what exists, `lib/` how it is built. No rule lives here: SQL decides, `ratehouse` moves,
+and this package calls them.
+"""

@@ -165,12 +165,14 @@ class Usage:
 
     Attributes:
         aggregation: how the meter makes one quantity of the values.
+        carries: whether the level at the end of the period before counts too.
         adds_up: whether the quantity is nothing but the sum of the values: no level carried over, no windows, no rounding.
         days: local days with usage, in order.
         first: the first events, in order of time.
     """
 
     aggregation: str
+    carries: bool
     adds_up: bool
     days: tuple[Day, ...]
     first: tuple[Event, ...]
@@ -266,7 +268,9 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         ExplainError: nothing has been published yet.
     """
     if not path.exists():
-        raise ExplainError(f"There is no serving file at {path}; `ratehouse run` or `ratehouse demo` publishes one.")
+        raise ExplainError(
+            f"There is no serving file at {path}; `ratehouse run` or `ratehouse demo` publishes one."
+        )
     connection = duckdb.connect(str(path), read_only=True)
     connection.execute("set global TimeZone = 'UTC'")
     return connection
@@ -280,7 +284,9 @@ def load_document(connection: duckdb.DuckDBPyConnection, tenant_id: str, number:
     """
     heads = _rows(connection, _DOCUMENT, tenant=tenant_id, number=number)
     if not heads:
-        raise ExplainError(f"Tenant {tenant_id!r} has no document {number!r}; numbers are written as on the document.")
+        raise ExplainError(
+            f"Tenant {tenant_id!r} has no document {number!r}; numbers are written as on the document."
+        )
     lines = _rows(connection, _LINES, tenant=tenant_id, invoice=heads[0]["invoice_id"])
     return Document(**heads[0], lines=tuple(Line(**row) for row in lines))
 
@@ -366,7 +372,12 @@ def _billed(
     if not line.slice_id:
         return (), ()
     rows = _rows(
-        connection, _SAME_SLICE, tenant=line.tenant_id, slice=line.slice_id, dimensions=line.dimensions, currency=line.currency
+        connection,
+        _SAME_SLICE,
+        tenant=line.tenant_id,
+        slice=line.slice_id,
+        dimensions=line.dimensions,
+        currency=line.currency,
     )
     own = next(place for place, row in enumerate(rows) if row["line_id"] == line.line_id)
     billed = [Billed(**{name: value for name, value in row.items() if name != "line_id"}) for row in rows]
@@ -388,16 +399,24 @@ def _correction(
         days = _rows(connection, _DAYS, **_event_parameters(line, document.known_as_of, since))
         late_count = sum(day["events"] for day in days)
         late_total = sum((day["total"] for day in days), Decimal(0))
-        late = tuple(line_events(connection, line, known_until=document.known_as_of, known_after=since, limit=events))
+        late = tuple(
+            line_events(connection, line, known_until=document.known_as_of, known_after=since, limit=events)
+        )
     if late_count:
         known = f"{before[-1].known_as_of:%Y-%m-%d %H:%M} UTC"
-        reasons.append(f"{late_count:,} {'event' if late_count == 1 else 'events'} recorded after {known}, when {before[-1].number} was made")
+        reasons.append(
+            f"{late_count:,} {'event' if late_count == 1 else 'events'} recorded after {known}, when {before[-1].number} was made"
+        )
     if before and line.price_book != before[-1].price_book:
         reasons.append(f"priced by book {line.price_book}, before by {before[-1].price_book}")
     if line.rated_id is None:
         reasons.append("no longer owed: the subscription's terms changed for these days")
     elif not reasons:
-        reasons.append(f"the terms changed by {line.cause_event_id}" if line.cause_event_id else "the facts of the period changed")
+        reasons.append(
+            f"the terms changed by {line.cause_event_id}"
+            if line.cause_event_id
+            else "the facts of the period changed"
+        )
     return Correction(
         corrected=(corrected[0]["number"], corrected[0]["line_no"]) if corrected else None,
         before=tuple(before),
@@ -412,7 +431,10 @@ def _event_parameters(
     line: Line, known_until: datetime, known_after: datetime | None = None, day: date | None = None
 ) -> dict[str, Any]:
     # Instants around the service days let the reader skip the files of other times; the slice itself is exact.
-    first, last = day or line.service_start or date.min, (day + timedelta(days=1) if day else line.service_end) or date.max
+    first, last = (
+        day or line.service_start or date.min,
+        (day + timedelta(days=1) if day else line.service_end) or date.max,
+    )
     return {
         "tenant": line.tenant_id,
         "slice": line.slice_id,
@@ -433,7 +455,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: Any) ->
     except (duckdb.IOException, duckdb.HTTPException) as error:
         raise ExplainError(f"The events in the lake cannot be read: {error}") from error
     except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise ExplainError(f"The serving file is older than this version; publish again with `ratehouse run`. ({error})") from error
+        raise ExplainError(
+            f"The serving file is older than this version; publish again with `ratehouse run`. ({error})"
+        ) from error
 
 
 def _used(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -479,6 +503,7 @@ _TIERS = """
 _METER = """
     select
         any_value(aggregation) as aggregation,
+        bool_or(persistent) or any_value(aggregation) = 'time_weighted' as carries,
         any_value(aggregation) in ('sum', 'count')
         and not bool_or(persistent or round_mode is not null or (measured_per is not null and over_windows <> 'sum')) as adds_up
     from marts.metered_spans

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,8 @@ def build(
     command: str = "build",
     variables: Mapping[str, Any] | None = None,
     full_refresh: bool = False,
+    flags: Sequence[str] = (),
+    callbacks: Sequence[Callable[[Any], None]] = (),
 ) -> None:
     """Run dbt in this process on the warehouse file.
 
@@ -110,6 +112,8 @@ def build(
         command: `run` (models), `build` (seeds, models, tests), `seed`, `test`, `compile`, `parse`.
         variables: dbt variables.
         full_refresh: rebuild incremental models from the lake.
+        flags: further arguments of dbt.
+        callbacks: called with every event of dbt, as it happens.
 
     Raises:
         BuildFailed: a node failed; what dbt said about it is in the message.
@@ -132,9 +136,10 @@ def build(
         arguments += ["--vars", json.dumps(dict(variables))]
     if full_refresh:
         arguments.append("--full-refresh")
+    arguments += flags
     with environment(settings):
         try:
-            result = dbtRunner().invoke(arguments)
+            result = dbtRunner(callbacks=list(callbacks)).invoke(arguments)
         finally:
             # dbt keeps its connection open; the file must be free for the next step and for other processes.
             DuckDBConnectionManager.close_all_connections()

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 def explain(
     number: Annotated[str, typer.Argument(metavar="INVOICE", help="Invoice or credit note number.")],
     tenant: Annotated[str, typer.Option("--tenant", "-t", help="The tenant that issued it.")],
-    line: Annotated[int | None, typer.Argument(metavar="LINE", help="Only this line; default: every line.")] = None,
-    events: Annotated[str, typer.Option(metavar="N or all", help="How many events to list under each line.")] = "5",
+    line: Annotated[
+        int | None, typer.Argument(metavar="LINE", help="Only this line; default: every line.")
+    ] = None,
+    events: Annotated[
+        str, typer.Option(metavar="N or all", help="How many events to list under each line.")
+    ] = "5",
 ) -> None:
     """Show why every number of an invoice is what it is: price book, tiers, usage, events, corrections."""
     from ratehouse.explain import connect, explain_line, load_document
@@ -40,9 +44,14 @@ def explain(
 def _heading(document: Document) -> Text:
     from ratehouse.explain import amount_text
 
-    text = Text.assemble((document.number, "bold"), f"  {document.kind.replace('_', ' ')} to {document.customer_name}")
+    text = Text.assemble(
+        (document.number, "bold"), f"  {document.kind.replace('_', ' ')} to {document.customer_name}"
+    )
     text.append(f"  {amount_text(document.total, document.currency)} {document.currency}", "bold")
-    text.append(f"\nbilled {document.bill_date} in {document.timezone}, with the facts known at {_instant(document.known_as_of)}", "dim")
+    text.append(
+        f"\nbilled {document.bill_date} in {document.timezone}, with the facts known at {_instant(document.known_as_of)}",
+        "dim",
+    )
     if document.corrects_number:
         text.append(f"\ncorrects {document.corrects_number}", "dim")
     return text
@@ -82,11 +91,17 @@ def _add_correction(branch: Tree, explanation: Explanation, correction: Correcti
     from ratehouse.explain import amount_text, number_text
 
     line = explanation.line
-    corrected = f"corrects line {correction.corrected[1]} of {correction.corrected[0]}" if correction.corrected else "a correction"
+    corrected = (
+        f"corrects line {correction.corrected[1]} of {correction.corrected[0]}"
+        if correction.corrected
+        else "a correction"
+    )
     node = branch.add(Text(corrected, "yellow"))
     for billed in correction.before:
         quantity = f"  quantity {number_text(billed.quantity)}" if billed.quantity is not None else ""
-        node.add(f"billed {billed.bill_date} on {billed.number}, line {billed.line_no}: {amount_text(billed.amount, line.currency)}{quantity}")
+        node.add(
+            f"billed {billed.bill_date} on {billed.number}, line {billed.line_no}: {amount_text(billed.amount, line.currency)}{quantity}"
+        )
     node.add(
         f"owed now {amount_text(explanation.owed, line.currency)} − billed before"
         f" {amount_text(correction.billed_before, line.currency)} = {amount_text(line.amount, line.currency)} {line.currency}"
@@ -94,7 +109,9 @@ def _add_correction(branch: Tree, explanation: Explanation, correction: Correcti
     for reason in correction.reasons:
         node.add(f"because: {reason}")
     if correction.late_count:
-        late = node.add(f"late events: {correction.late_count:,}, their values sum to {number_text(correction.late_total)}")
+        late = node.add(
+            f"late events: {correction.late_count:,}, their values sum to {number_text(correction.late_total)}"
+        )
         _add_events(late, correction.late, correction.late_count)
 
 
@@ -116,7 +133,9 @@ def _add_rated(branch: Tree, explanation: Explanation, rated: Rated) -> None:
     beside = rated.amount_exact - sum((tier.amount_exact for tier in explanation.tiers), Decimal(0))
     if explanation.tiers and beside:
         node.add(f"share of the period, discount, minimum and maximum: {number_text(beside)}")
-    node.add(f"exactly {number_text(rated.amount_exact)}, rounded once to {amount_text(rated.amount, line.currency)} {line.currency}")
+    node.add(
+        f"exactly {number_text(rated.amount_exact)}, rounded once to {amount_text(rated.amount, line.currency)} {line.currency}"
+    )
 
 
 def tier_text(tier: Tier, currency: str) -> str:
@@ -141,13 +160,20 @@ def _add_usage(branch: Tree, line: Line, usage: Usage) -> None:
 
     quantity = line.quantity or Decimal(0)
     node = branch.add(f"usage of meter {line.meter}: {usage.aggregation} = {number_text(quantity)}")
-    count = f"{usage.event_count:,} {'event' if usage.event_count == 1 else 'events'} on {len(usage.days)} days"
+    count = (
+        f"{usage.event_count:,} {'event' if usage.event_count == 1 else 'events'} on {len(usage.days)} days"
+    )
     if usage.skipped:
         count += f", {usage.skipped:,} without a value that can be read"
     if usage.adds_up:
         count += f", their values sum to {number_text(usage.total)}"
         agrees = usage.total == quantity
-        node.add(Text(count + (" ✓" if agrees else f", the line says {number_text(quantity)}"), "green" if agrees else "red"))
+        node.add(
+            Text(
+                count + (" ✓" if agrees else f", the line says {number_text(quantity)}"),
+                "green" if agrees else "red",
+            )
+        )
     else:
         node.add(count)
     _add_events(node, usage.first, usage.event_count)

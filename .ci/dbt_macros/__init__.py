@@ -1,0 +1,26 @@
+"""What sqlfluff puts in place of the project's dbt macros: a call of a function with the macro's name.
+
+The linter is for the models as they are written; expanding `round_money` into its thousand characters would
+only make it slow. A macro without arguments stands for a type or a list of columns, so it is put in as it is.
+Belongs here: nothing else.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+_MACROS = Path(__file__).resolve().parents[2] / "dbt_project" / "macros"
+_MACRO = re.compile(r"{%-?\s*macro\s+(\w+)\(([^)]*)\)\s*-?%}(.*?){%-?\s*endmacro", re.DOTALL)
+
+
+def _call_of(name: str) -> Callable[..., str]:
+    return lambda *arguments: f"{name}({', '.join(map(str, arguments))})"
+
+
+def _text_of(body: str) -> Callable[[], str]:
+    return lambda: body.strip()
+
+
+for _file in sorted(_MACROS.rglob("*.sql")):
+    for _name, _arguments, _body in _MACRO.findall(_file.read_text(encoding="utf-8")):
+        globals()[_name] = _call_of(_name) if _arguments.strip() else _text_of(_body)

@@ -1,0 +1,65 @@
+# `make demo` and `make test` need python3 (3.11) and make; everything else is installed by the first of them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Written when the environment holds exactly what the lock says.
+INSTALLED := $(VENV)/.installed
+
+export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
+export DO_NOT_TRACK := 1
+
+.PHONY: help demo test dashboard dagster lint unit bench clean format lock system-demo system-test
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: system-demo $(INSTALLED) ## Generate three companies, bill six months, publish, render invoices
+	$(BIN)/ratehouse demo
+
+test: system-test $(INSTALLED) lint unit ## Everything that must hold before a change lands
+
+lint: $(INSTALLED) ## Style, types, who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
+
+unit: $(INSTALLED) ## All tests, without style and types
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+dashboard: $(INSTALLED) ## The finance dashboards, in a browser
+	$(BIN)/streamlit run dashboards/finance/app.py
+
+dagster: $(INSTALLED) ## The orchestration: assets, checks, schedules
+	mkdir -p $(DAGSTER_HOME)
+	cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	$(BIN)/dagster dev
+
+bench: $(INSTALLED) ## Measure speed against a hand-written floor
+	$(BIN)/python -m tests.benchmarks
+
+format: $(INSTALLED) ## Lay out Python
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(INSTALLED) ## Resolve pyproject.toml into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-emit-find-links -o requirements.lock
+
+clean: ## Remove what was built; the environment and the data stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dbt_project/target dbt_project/logs logs
+
+system-demo:
+	@.ci/system-packages demo
+
+system-test:
+	@.ci/system-packages test
+
+$(INSTALLED): requirements.lock pyproject.toml
+	.ci/install $(VENV)
+	touch $@

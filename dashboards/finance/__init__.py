@@ -1,0 +1,1 @@
+"""The finance app: `streamlit run dashboards/finance/app.py`."""

@@ -1,0 +1,33 @@
+"""The finance app's router: which pages there are, and the tenant they are about.
+
+Run it with `streamlit run dashboards/finance/app.py`. Belongs here: navigation. Does not belong here: what a page shows.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.finance import shell
+
+
+def main() -> None:
+    """Show the page that was asked for."""
+    st.set_page_config(page_title="Ratehouse", page_icon=":material/receipt_long:", layout="wide")
+    page = st.navigation(
+        {
+            "Billing": [
+                st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True),
+                st.Page("views/invoices.py", title="Invoices", icon=":material/receipt_long:"),
+            ],
+            "Operations": [
+                st.Page("views/usage.py", title="Usage", icon=":material/bolt:"),
+                st.Page("views/runs.py", title="Runs", icon=":material/schedule:"),
+            ],
+        }
+    )
+    shell.style()
+    shell.choose_tenant()
+    page.run()
+
+
+main()

@@ -1,0 +1,1 @@
+"""What exists in the asset graph, one package per system."""

@@ -1,0 +1,1 @@
+"""Documents: the PDFs of what was issued."""

@@ -1,0 +1,1 @@
+"""What lands: configuration, clocks and facts, and the checks of their shape."""

@@ -1,0 +1,1 @@
+"""The ledger: the issue step."""

@@ -1,0 +1,72 @@
+"""The issue step as assets: due lines become documents, once. The ledger's models see it from here on."""
+
+from collections.abc import Iterator
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetSpec,
+    Failure,
+    MaterializeResult,
+    ResourceParam,
+    multi_asset,
+)
+
+from orchestration.lib.dbt_translator import ISSUE_READS
+from orchestration.lib.names import LEDGER, WRITER_POOL
+from orchestration.lib.resources import BillingNight
+from ratehouse import billing, ledger, warehouse
+from ratehouse.configuration import load_configuration
+from ratehouse.lake import Lake
+from ratehouse.settings import Settings
+
+_DUE = [AssetKey(["intermediate", name]) for name in ISSUE_READS]
+
+
+@multi_asset(
+    specs=[AssetSpec(key, deps=_DUE, group_name="ledger", kinds={"parquet"}) for key in LEDGER],
+    name="issue",
+    pool=WRITER_POOL,
+    description="Gives due documents their numbers and appends them to the ledger, once.",
+)
+def issue(
+    context: AssetExecutionContext, settings: ResourceParam[Settings], night: BillingNight
+) -> Iterator[MaterializeResult[None]]:
+    """Issue what is due on this night, and show the ledger with it to the models that follow."""
+    lake = Lake(settings.lake_url)
+    configuration = load_configuration(settings)
+    starts = night.starts(configuration)
+    tenants = [
+        name
+        for day, names in night.days(configuration).items()
+        for name in billing.billable(lake, configuration, names, day)
+    ]
+    with warehouse.writer(settings):
+        with warehouse.connect(settings) as connection:
+            # Between the steps of a run the file is free; whoever used it may have billed another day.
+            built = connection.execute(
+                f"select distinct tenant_id, billing_as_of from {'.'.join(_DUE[0].path)} order by all"
+            ).fetchall()
+            foreign = [
+                f"{name} ({at:%Y-%m-%d %H:%M}Z)"
+                for name, at in built
+                if name in tenants and at != starts[name]
+            ]
+            if foreign:
+                raise Failure(
+                    f"The warehouse holds another night of {', '.join(foreign)}. Run `nightly` again.",
+                    allow_retries=True,
+                )
+            issued = ledger.issue(connection, lake, tenants=tenants)
+        warehouse.prepare(settings, lake)
+    context.log.info(f"{issued.documents} documents, {issued.lines} lines")
+    for key in LEDGER:
+        yield MaterializeResult(
+            key,
+            metadata={
+                "documents": issued.documents,
+                "lines": issued.lines,
+                "run_key": issued.run_key or "nothing is due",
+                "tenants": ", ".join(tenants),
+            },
+        )

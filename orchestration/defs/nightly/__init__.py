@@ -1,0 +1,1 @@
+"""The night: its job and schedule, and the backfill of nights."""

@@ -1,0 +1,23 @@
+"""The two jobs: the night with all its steps, and the backfill of days."""
+
+from __future__ import annotations
+
+from dagster import AssetSelection, define_asset_job
+
+from orchestration.lib.names import BILLED_DAYS
+
+# A retry starts the night over: between two attempts the warehouse may have been built for another one, and
+# every step does nothing where nothing is left to do.
+_RETRIES = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS"}
+
+nightly = define_asset_job(
+    "nightly",
+    AssetSelection.all() - AssetSelection.assets(BILLED_DAYS),
+    description="Land, set the clocks, rate, issue, publish, render: one night of a group of tenants.",
+    tags=_RETRIES,
+)
+backfill = define_asset_job(
+    "backfill",
+    AssetSelection.assets(BILLED_DAYS),
+    description="Bill a range of days in order, as `ratehouse backfill --from --to` does.",
+)

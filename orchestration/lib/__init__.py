@@ -1,0 +1,1 @@
+"""How definitions are built: names, partitions, nights, arguments of dbt, expectations."""

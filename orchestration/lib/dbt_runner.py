@@ -1,0 +1,99 @@
+"""dbt inside a run, through `ratehouse.warehouse.build`, with its results as Dagster events.
+
+In this process and not as a command: each command would load dbt and the project again, which takes longer than a
+night of a small installation, four times a night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckResult,
+    AssetExecutionContext,
+    AssetKey,
+    AssetMaterialization,
+    AssetObservation,
+    Output,
+)
+from dagster_dbt import DbtCliEventMessage
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage, EventHistoryMetadata
+
+from orchestration.lib.dbt_arguments import Call
+from orchestration.lib.dbt_manifest import target_path
+from orchestration.lib.dbt_translator import RatehouseTranslator
+from ratehouse import warehouse
+from ratehouse.settings import Settings
+from ratehouse.warehouse import BuildFailed
+
+Event = Output[Any] | AssetMaterialization | AssetObservation | AssetCheckResult | AssetCheckEvaluation
+
+_SHOWN = ("info", "warn", "error")
+
+
+def run(
+    context: AssetExecutionContext, settings: Settings, asked: Call, translator: RatehouseTranslator
+) -> Iterator[Event]:
+    """Make one call under the writer lock, and yield what was built and tested.
+
+    Args:
+        context: of the step whose assets are built.
+        settings: the installation.
+        asked: the call.
+        translator: that of the assets.
+
+    Raises:
+        BuildFailed: a node failed; what was built before it is yielded first.
+    """
+    from dbt_common.events.functions import msg_to_dict
+
+    results: list[dict[str, Any]] = []
+
+    def listen(message: Any) -> None:
+        # most of what dbt says is for its own developers; only what is shown or is a result is worth reading
+        if message.info.level in _SHOWN:
+            context.log.info(message.info.msg)
+        if message.info.name in ("LogModelResult", "LogTestResult"):
+            results.append(msg_to_dict(message))
+
+    # With other variables dbt parses everything again: those calls keep what they parsed in their own folder.
+    folder = target_path(settings) / ("with_variables" if asked.variables else "plain")
+    failure: BuildFailed | None = None
+    with warehouse.writer(settings):
+        try:
+            warehouse.build(
+                settings,
+                select=asked.select,
+                command=asked.command,
+                variables=asked.variables,
+                flags=[*asked.flags, "--target-path", str(folder)],
+                callbacks=[listen],
+            )
+        except BuildFailed as error:
+            failure = error
+    for result in results:
+        if result["data"]["status"] not in ("error", "skipped"):
+            yield from _events(context, result, translator)
+    if failure is not None:
+        raise failure
+
+
+def _events(
+    context: AssetExecutionContext, result: Mapping[str, Any], translator: RatehouseTranslator
+) -> Iterator[Event]:
+    message: DbtCliEventMessage = DbtCoreCliEventMessage(
+        raw_event=dict(result), event_history_metadata=EventHistoryMetadata(columns={}, parents={})
+    )
+    for event in message.to_default_asset_events(translator.manifest, translator, context):
+        if isinstance(event, Output) and _key(context, event) not in context.selected_asset_keys:
+            # Built besides, for the second time in this run: true, but not an output of this step.
+            context.log_event(AssetMaterialization(_key(context, event), metadata=event.metadata))
+        else:
+            yield event
+
+
+def _key(context: AssetExecutionContext, output: Output[Any]) -> AssetKey:
+    key: AssetKey = context.assets_def.node_keys_by_output_name[output.output_name]
+    return key

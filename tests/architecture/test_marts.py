@@ -1,0 +1,108 @@
+"""The public contract: the columns that dashboards, exports and customers' SQL rely on, and their types."""
+
+from __future__ import annotations
+
+import pytest
+
+from ratehouse import warehouse
+from tests.conftest import ScenarioWarehouse
+
+# Names and meanings that do not change; more columns are welcome. A mart is added here when it is built.
+PUBLIC = {
+    "usage_by_period": """
+        customer_id subscription_id charge meter dimensions period_start period_end quantity
+        event_count
+    """,
+    "rated_charges": """
+        customer_id subscription_id plan charge type model price_book dimensions service_start
+        service_end quantity included_quantity amount_exact amount currency due_at
+    """,
+    "rated_tiers": """
+        customer_id subscription_id plan charge dimensions service_start service_end tier units
+        unit_price flat_fee amount_exact
+    """,
+    "invoices": """
+        invoice_id invoice_number kind customer_id currency bill_date issued_on due_on subtotal
+        discount tax total credits_applied amount_due amount_paid status corrects_invoice_id
+    """,
+    "invoice_lines": """
+        invoice_id line_id customer_id subscription_id plan charge line_type dimensions
+        service_start service_end quantity unit_price amount currency tax_code tax_percent
+        corrects_line_id cause_event_id
+    """,
+    "upcoming_invoice_lines": """
+        customer_id subscription_id plan charge line_type dimensions service_start service_end
+        quantity unit_price amount currency tax_code tax_percent corrects_line_id cause_event_id
+    """,
+    "subscription_periods": """
+        subscription_id plan period_start period_end is_trial is_stub days cycle_days
+    """,
+    "reconciliation_items": """
+        area status reference expected_amount actual_amount difference currency age_days
+    """,
+    "usage_completeness": """
+        received_on event_type received duplicates conflicts rejected not_billable accepted rated
+        skipped_values quantity_rated last_event_at
+    """,
+    "rejected_rows": """
+        stream reason_code reason recorded_at replayed
+    """,
+    "customers": """
+        customer_id name emails currency timezone country language address
+    """,
+    "tenants": """
+        name currency timezone document
+    """,
+    "runs": """
+        run_key billing_as_of known_as_of documents lines
+    """,
+}
+
+
+def columns(scenario_warehouse: ScenarioWarehouse) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    with warehouse.connect(scenario_warehouse.settings, read_only=True) as connection:
+        for table, column, kind in connection.execute(
+            "select table_name, column_name, data_type from information_schema.columns"
+            " where table_schema = 'marts'"
+        ).fetchall():
+            found.setdefault(table, {})[column] = kind
+    return found
+
+
+@pytest.mark.parametrize("mart", PUBLIC)
+def test_a_mart_keeps_its_public_columns(scenario_warehouse: ScenarioWarehouse, mart: str) -> None:
+    missing = {"tenant_id", *PUBLIC[mart].split()} - set(columns(scenario_warehouse)[mart])
+    assert not missing
+
+
+def test_no_column_of_a_mart_is_a_float(scenario_warehouse: ScenarioWarehouse) -> None:
+    floats = [
+        f"{table}.{column}"
+        for table, kinds in columns(scenario_warehouse).items()
+        for column, kind in kinds.items()
+        if kind in ("DOUBLE", "FLOAT", "REAL")
+    ]
+    assert not floats
+
+
+def test_money_has_one_type_and_comes_with_its_currency(scenario_warehouse: ScenarioWarehouse) -> None:
+    for table, kinds in columns(scenario_warehouse).items():
+        money = {
+            column: kind
+            for column, kind in kinds.items()
+            if column in ("amount", "total", "subtotal", "tax", "discount")
+        }
+        assert all(kind == "DECIMAL(20,4)" for kind in money.values()), (table, money)
+        assert not money or "currency" in kinds, table
+
+
+def test_instants_are_utc_timestamps(scenario_warehouse: ScenarioWarehouse) -> None:
+    wrong = [
+        f"{table}.{column}: {kind}"
+        for table, kinds in columns(scenario_warehouse).items()
+        for column, kind in kinds.items()
+        if (column.endswith("_at") and kind != "TIMESTAMP WITH TIME ZONE")
+        or (column.endswith(("_on", "_date")) and kind != "DATE")
+    ]
+    assert not wrong

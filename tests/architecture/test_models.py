@@ -1,0 +1,139 @@
+"""How models are written and described: what a reviewer would otherwise say about every change of SQL."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+PROJECT = ROOT / "dbt_project"
+MODELS = sorted((PROJECT / "models").rglob("*.sql"), key=lambda path: path.stem)
+MARTS = [path for path in MODELS if "marts" in path.parts]
+MACROS = sorted((PROJECT / "macros").rglob("*.sql"))
+
+# Rows without a key: nothing tells copies of an event apart, and the others are lists for people.
+WITHOUT_KEY = {
+    "stg_ratehouse__usage_events",
+    "int_metering__event_copies",
+    "int_metering__running_levels",
+    "int_metering__placed_states",
+    "int_invoicing__differences",
+    "int_reconciliation__usage",
+    "upcoming_invoice_lines",
+    "metered_spans",
+    # Views over all events, asked for one slice at a time; the events' key is tested where they are accepted.
+    "usage_events",
+    "metered_events",
+}
+# Relations of the calendar and of definitions, which no tenant owns.
+WITHOUT_TENANT = {
+    "int_metering__zone_offsets",
+    "int_rating__charges",
+    "int_rating__prices",
+    "int_rating__tiers",
+    "int_rating__event_fees",
+    # Views over relations where it is tested.
+    "usage_events",
+    "metered_events",
+}
+FLOAT_TYPE = re.compile(r"\b(double|float|float4|float8|real)\b", re.IGNORECASE)
+
+
+def name_of(path: Path) -> str:
+    return path.stem
+
+
+@cache
+def entry_of(path: Path) -> dict[str, Any]:
+    """What the YAML file beside a model says about it."""
+    entries = yaml.safe_load(path.with_suffix(".yml").read_text(encoding="utf-8"))["models"]
+    assert [entry["name"] for entry in entries] == [path.stem], (
+        "one file describes one model, the one beside it"
+    )
+    return dict(entries[0])
+
+
+def columns_of(path: Path) -> dict[str, dict[str, Any]]:
+    return {column["name"]: column for column in entry_of(path).get("columns", [])}
+
+
+def code_of(path: Path) -> str:
+    """SQL without comments and without the text of literals."""
+    text = re.sub(r"{#.*?#}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"'[^'\n]*'", "''", re.sub(r"--[^\n]*", "", text))
+
+
+@pytest.mark.parametrize("path", MODELS, ids=name_of)
+def test_a_model_is_described_beside_it_with_its_grain(path: Path) -> None:
+    assert path.with_suffix(".yml").is_file(), f"write {path.with_suffix('.yml').name} beside it"
+    description = " ".join(entry_of(path)["description"].split())
+    assert re.search(r"One row per [^.]+\.$", description), (
+        f"end the description with the grain: {description!r}"
+    )
+
+
+@pytest.mark.parametrize("path", [path for path in MODELS if path.stem not in WITHOUT_KEY], ids=name_of)
+def test_the_key_of_a_model_is_tested(path: Path) -> None:
+    of_the_model = [
+        next(iter(test)) for test in entry_of(path).get("data_tests", []) if isinstance(test, dict)
+    ]
+    of_columns = [test for column in columns_of(path).values() for test in column.get("data_tests", [])]
+    assert "unique_combination" in of_the_model or "unique" in of_columns
+
+
+@pytest.mark.parametrize("path", [path for path in MODELS if path.stem not in WITHOUT_TENANT], ids=name_of)
+def test_every_row_has_a_tenant(path: Path) -> None:
+    assert "not_null" in columns_of(path)["tenant_id"]["data_tests"]
+
+
+@pytest.mark.parametrize("path", MARTS, ids=name_of)
+def test_every_column_of_a_mart_is_described_and_typed(path: Path) -> None:
+    for column, entry in columns_of(path).items():
+        assert entry.get("description"), column
+        kind = entry.get("data_type", "")
+        assert kind and not FLOAT_TYPE.search(kind), column
+        assert not re.search(r"\b(decimal|numeric)\b(?!\s*\()", kind), f"{column}: {kind} needs its precision"
+
+
+def test_the_contract_of_every_mart_is_enforced() -> None:
+    settings = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    assert settings["models"]["ratehouse"]["marts"]["+contract"] == {"enforced": True}
+
+
+@pytest.mark.parametrize("path", [*MODELS, *MACROS], ids=name_of)
+def test_sql_names_no_floating_point_type(path: Path) -> None:
+    assert not FLOAT_TYPE.search(code_of(path))
+
+
+@pytest.mark.parametrize("path", MODELS, ids=name_of)
+def test_sql_stays_portable_and_testable(path: Path) -> None:
+    code = code_of(path).lower()
+    assert not re.search(r"\bwith\s+recursive\b", code), "dbt unit tests and Spark know no recursive query"
+    assert "run_query" not in code and "information_schema" not in code, (
+        "a model asks the warehouse nothing while it compiles"
+    )
+    assert "::" not in code, "write cast(… as …)"
+    assert not re.search(r"\bavg\s*\(", code), "avg() is a float; use divide_by_integer"
+
+
+@pytest.mark.parametrize("path", MODELS, ids=name_of)
+def test_division_is_left_to_the_macros(path: Path) -> None:
+    assert not re.search(r"(?<![/*])/(?![/*])", code_of(path)), (
+        "decimal / anything is a float; use a macro of macros/money.sql"
+    )
+
+
+def test_only_sources_read_tables_by_name() -> None:
+    direct = {
+        path.stem
+        for path in MODELS
+        if "staging" not in path.parts
+        and re.search(r"\b(from|join)\s+(raw|ledger|staging|intermediate|marts)\.", code_of(path))
+    }
+    assert not direct
