@@ -13,9 +13,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pyarrow.compute as pc
+
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
-from ratehouse.price_book import PriceBook, check_against_lake, load_price_book, normalise_overrides
+from ratehouse.price_book import (
+    PriceBook,
+    PriceBookError,
+    check_against_lake,
+    load_price_book,
+    normalise_overrides,
+)
 from ratehouse.settings import Settings
 from ratehouse.streams import land
 from ratehouse.tenant import Tenant, load_tenant
@@ -77,6 +85,7 @@ def land_configuration(settings: Settings, lake: Lake) -> Configuration:
             del found.tenants[name], found.books[name]
             continue
         land_tenant(lake, name, found.tenants[name], found.books[name])
+        land_negotiated_charges(lake, name, found.books[name])
     return found
 
 
@@ -108,15 +117,61 @@ def book_row(tenant_id: str, book: PriceBook) -> dict[str, Any]:
     }
 
 
+def land_negotiated_charges(lake: Lake, tenant_id: str, books: Iterable[PriceBook]) -> None:
+    """Bring the negotiated charges of landed subscription events into the grammar of a charge, once per event.
+
+    An event whose charges break the grammar gets a row that says so; the fold refuses it with that reason.
+    """
+    known = lake.read("raw/negotiated_charges")
+    done = set(known.filter(pc.equal(known["tenant_id"], tenant_id))["event_id"].to_pylist()) if known is not None else set()
+    table = lake.read("raw/subscription_events")
+    if table is None:
+        return
+    events = table.filter(pc.equal(table["tenant_id"], tenant_id)).sort_by(
+        [("effective_at", "ascending"), ("recorded_at", "ascending"), ("event_id", "ascending")]
+    ).to_pylist()
+    subscriptions = {
+        event["subscription_id"] for event in events if event["event_id"] not in done and '"overrides"' in event["data"]
+    }
+    if not subscriptions:
+        return
+    customers = lake.read("raw/customers")
+    currencies = {
+        row["customer_id"]: row["currency"]
+        for row in (customers.select(["tenant_id", "customer_id", "currency"]).to_pylist() if customers is not None else [])
+        if row["tenant_id"] == tenant_id and row["currency"]
+    }
+    rows: dict[str, dict[str, Any]] = {}
+    for subscription in sorted(subscriptions):
+        history = [
+            {**event, "data": json.loads(event["data"])} for event in events if event["subscription_id"] == subscription
+        ]
+        for length, event in enumerate(history, start=1):
+            if "overrides" not in event["data"] or event["event_id"] in done | set(rows):
+                continue
+            row = {"event_id": event["event_id"], "recorded_at": event["recorded_at"]}
+            try:
+                *_, last = with_negotiated_charges(history[:length], books, currencies=currencies)
+                rows[event["event_id"]] = {**row, "charges": last["data"]["overrides"]}
+            except PriceBookError as error:
+                rows[event["event_id"]] = {**row, "reason_code": error.reason_code, "reason": str(error)}
+    batch = f"{tenant_id}-{_hash({'events': sorted(rows)})[:16]}"
+    land(lake, "negotiated_charges", list(rows.values()), tenant_id=tenant_id, source="price_book", batch_id=batch)
+
+
 def with_negotiated_charges(
-    events: Iterable[Mapping[str, Any]], books: Iterable[PriceBook], *, currency: str | None = None
+    events: Iterable[Mapping[str, Any]],
+    books: Iterable[PriceBook],
+    *,
+    currencies: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Bring the `overrides` of subscription events into the grammar of a charge, checked against the book that prices them.
 
     Args:
         events: rows of subscription_events of one tenant, `data` as a mapping, in the order of their arrival.
         books: the tenant's price books.
-        currency: the subscriptions' currency where an event names none; default each book's own.
+        currencies: of customers that state one; a negotiated price is in its subscription's currency, which is the
+            one the event names, else the customer's, else the book's.
 
     Raises:
         PriceBookError: an override breaks the grammar.
@@ -127,15 +182,15 @@ def with_negotiated_charges(
     for event in events:
         row, data = dict(event), dict(event.get("data") or {})
         subscription = str(row.get("subscription_id"))
-        book, plan, own_currency = plans.get(subscription, (None, None, currency))
+        book, plan, own_currency = plans.get(subscription, (None, None, None))
         if row.get("type") == "created":
             book = by_name.get(str(data.get("price_book"))) or _book_in_force(by_name.values(), row.get("effective_at"))
-            own_currency = data.get("currency") or currency
+            own_currency = data.get("currency") or (currencies or {}).get(str(row.get("customer_id")))
         if row.get("type") == "price_migrated":
             book = by_name.get(str(data.get("price_book"))) or book
         plan = data.get("plan") or plan
         plans[subscription] = (book, plan, own_currency)
-        if data.get("overrides") and book is not None:
+        if data.get("overrides") and book is not None and not is_normalised(data["overrides"]):
             known_plan = plan if plan in book.plans else None
             data["overrides"] = normalise_overrides(
                 data["overrides"], book, plan=known_plan, currency=own_currency, file=f"overrides of {subscription}"
@@ -143,6 +198,11 @@ def with_negotiated_charges(
             row["data"] = data
         result.append(row)
     return result
+
+
+def is_normalised(overrides: Mapping[str, Any]) -> bool:
+    """Whether negotiated charges have been through `normalise_overrides` (which fills `splits`, no key of the grammar)."""
+    return all(isinstance(charge, Mapping) and "splits" in charge for charge in overrides.values())
 
 
 def _book_in_force(books: Iterable[PriceBook], effective_at: Any) -> PriceBook | None:

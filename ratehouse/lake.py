@@ -18,6 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -145,6 +146,11 @@ class Lake:
             # import
             raise self._not_writable(self.root, error) from error
 
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let a DuckDB connection read this lake: an object store through the same client, with its credentials."""
+        if not self._local:
+            connection.register_filesystem(self.fs)
+
     def _write_local(self, path: str, table: pa.Table) -> bool:
         final = Path(path)
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -206,6 +212,7 @@ class Lake:
             errno.ENOSPC: "Free space there or point RATEHOUSE_LAKE at a larger disk, then run again.",
             errno.EDQUOT: "Raise the quota or point RATEHOUSE_LAKE elsewhere, then run again.",
             errno.EROFS: "The file system is read-only; remount it or point RATEHOUSE_LAKE elsewhere.",
+            errno.EFBIG: "Raise the limit on the size of a file (ulimit -f), then run again.",
         }.get(
             number or 0,
             "Give this user the right to write there, or point RATEHOUSE_LAKE elsewhere."

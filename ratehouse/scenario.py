@@ -322,7 +322,10 @@ def _facts(scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
                     row["customer_id"] = only_customer
             rows.append(_timed(stream, row, scenario.zone))
         facts[stream] = rows
-    facts["subscription_events"] = with_negotiated_charges(facts["subscription_events"], books)
+    currencies = {str(row["customer_id"]): row["currency"] for row in customers if row.get("currency")}
+    facts["subscription_events"] = with_negotiated_charges(
+        facts["subscription_events"], books, currencies=currencies
+    )
     return {stream: rows for stream, rows in facts.items() if rows}
 
 

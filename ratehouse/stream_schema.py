@@ -370,6 +370,11 @@ STREAMS: dict[str, Stream] = {
             key=("recorded_at",),
         ),
         Stream(
+            "negotiated_charges",
+            (_id("event_id"), Column("charges", "object"), *_texts("reason_code", "reason")),
+            key=("event_id",),
+        ),
+        Stream(
             "rejected_replays",
             (
                 _id("reject_id"),

@@ -76,6 +76,7 @@ def connect(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.D
     connection = duckdb.connect(str(settings.warehouse_path), read_only=read_only, config=config)
     try:
         connection.execute("set TimeZone = 'UTC'")
+        Lake(settings.lake_url).register(connection)
         yield connection
     finally:
         connection.close()
@@ -251,6 +252,7 @@ def _duckdb_type(kind: pa.DataType) -> str:
 def environment(settings: Settings) -> Iterator[None]:
     """What profiles.yml reads, for the time of one dbt call."""
     wanted = {
+        "RATEHOUSE_LAKE": settings.lake_url,
         "RATEHOUSE_WAREHOUSE": str(settings.warehouse_path),
         "RATEHOUSE_THREADS": str(settings.threads or 4),
         "RATEHOUSE_MEMORY_LIMIT": settings.memory_limit or "8GB",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from ratehouse import scenario
 from ratehouse.lake import Lake, LakeNotWritable
+from ratehouse.settings import Settings
 from ratehouse.streams import land
 
 s3fs = pytest.importorskip("s3fs")
@@ -87,3 +90,36 @@ def test_a_store_that_refuses_is_explained_without_secrets(store: str) -> None:
     assert "a-secret" not in str(raised.value)
     with pytest.raises(LakeNotWritable):
         lake.write("raw/x", "b1", TABLE)
+
+
+def test_a_scenario_is_billed_from_an_object_store(store: str, tmp_path: Path) -> None:
+    story = tmp_path / "story.yaml"
+    story.write_text(
+        """
+scenario: billed-from-an-object-store
+source: "derived: three calls at 2.00 in January, one more told in February"
+price_books:
+  - price_book: "1"
+    effective_from: 2000-01-01
+    currency: USD
+    meters: {calls: {event_type: call, aggregation: count}}
+    plans: {p: {anchor: calendar, charges: {calls: {type: usage, meter: calls, model: per_unit, unit_price: "2.00"}}}}
+subscription_events:
+  - {subscription_id: s1, type: created, effective_at: 2026-01-01, data: {plan: p}}
+usage_events:
+  - {event_id: e1, event_type: call, occurred_at: 2026-01-05T10:00:00Z}
+  - {event_id: e2, event_type: call, occurred_at: 2026-01-06T10:00:00Z}
+  - {event_id: e3, event_type: call, occurred_at: 2026-01-07T10:00:00Z}
+  - {event_id: e4, event_type: call, occurred_at: 2026-01-08T10:00:00Z, recorded_at: 2026-02-10T00:00:00Z}
+clock: [2026-02-01, 2026-03-01]
+expect:
+  invoice_lines:
+    - {charge: calls, line_type: usage, amount: "6.00"}
+    - {charge: calls, line_type: adjustment, amount: "2.00"}
+expect_exactly: [invoice_lines]
+"""
+    )
+    settings = Settings.load(tmp_path / "home", environ={"RATEHOUSE_LAKE": store})
+    [outcome] = scenario.run(scenario.load([story]), settings)
+    assert outcome.passed, outcome.as_json()
+    assert Lake(store).files("ledger/invoices")

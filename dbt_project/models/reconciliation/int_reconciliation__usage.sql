@@ -26,9 +26,9 @@ select
     slices.subscription_id || '/' || slices.charge
     -- One dimension is named by its value alone, several by their text.
     || case
-        when unpriced.status <> 'unmatched_price' then ''
-        when len(json_keys(unpriced.dimension_values)) = 1
-            then '/' || coalesce(json_extract_string(unpriced.dimension_values, '$."' || json_keys(unpriced.dimension_values)[1] || '"'), 'null')
+        when unpriced.status <> 'unmatched_price' or unpriced.dimension_values = '' then ''
+        when len(json_keys(nullif(unpriced.dimension_values, ''))) = 1
+            then '/' || coalesce(json_extract_string(nullif(unpriced.dimension_values, ''), '$."' || json_keys(nullif(unpriced.dimension_values, ''))[1] || '"'), 'null')
         else '/' || unpriced.dimension_values
     end as reference,
     slices.subscription_id,

@@ -32,6 +32,12 @@ plans as (
 
 ),
 
+negotiated as (
+
+    select * from {{ ref('stg_ratehouse__negotiated_charges') }}
+
+),
+
 creations as (
 
     select
@@ -129,7 +135,11 @@ typed as (
         case
             when events.type in ('created', 'quantity_changed') then {{ json_part('events.data', 'quantities') }}
         end as quantities,
-        case when events.type in ('created', 'overridden') then {{ json_part('events.data', 'overrides') }} end as overrides,
+        case
+            when events.type in ('created', 'overridden')
+                then coalesce(cast(negotiated.charges as json), {{ json_part('events.data', 'overrides') }})
+        end as overrides,
+        negotiated.reason_code as override_problem,
         case events.type
             when 'created' then case when {{ json_text('events.data', 'starts_paused') }} = 'true' then 'stop' else 'on' end
             when 'reactivated' then 'on'
@@ -155,6 +165,10 @@ typed as (
         on
             events.tenant_id = priced.tenant_id
             and events.subscription_id = priced.subscription_id
+    left join negotiated
+        on
+            events.tenant_id = negotiated.tenant_id
+            and events.event_id = negotiated.event_id
     window sequence as (
         partition by events.tenant_id, events.subscription_id
         order by events.effective_at, events.recorded_at, events.event_id
@@ -174,7 +188,7 @@ versioned as (
 )
 
 select
-    versioned.* exclude (trial_days, book_in_force),
+    versioned.* exclude (trial_days, book_in_force, override_problem),
     case
         when versioned.plan is null then null
         when plans.trial = 'paid' then 0
@@ -183,7 +197,17 @@ select
     {{ interval_months('plans.interval') }} * plans.interval_count as months,
     {{ interval_days('plans.interval') }} * plans.interval_count as days,
     coalesce(plans.anchor = 'calendar', false) as is_calendar,
-    versioned.plan is not null and plans.plan is null as is_unknown_plan
+    case
+        when versioned.override_problem is not null then versioned.override_problem
+        when versioned.plan is null then null
+        when plans.plan is null then 'unknown_plan'
+        -- A charge that is not negotiated must have a price in the currency of the subscription.
+        when len(list_filter(
+            map_entries(cast(plans.charges as map(varchar, json))),
+            lambda charge: not list_contains(json_extract_string(charge.value, '$.prices[*].currency'), versioned.currency)
+                and not list_contains(coalesce(json_keys(versioned.overrides), []), charge.key)
+        )) > 0 then 'no_price_in_currency'
+    end as problem
 from versioned
 left join plans
     on

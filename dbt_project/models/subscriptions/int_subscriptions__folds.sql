@@ -13,7 +13,7 @@ events as (
             'type': type,
             'on_day': effective_on,
             'recorded_at': recorded_at,
-            'is_unknown_plan': is_unknown_plan,
+            'problem': problem,
             'is_at_period_end': is_at_period_end,
             'billing': billing,
             'billing_ends': billing_ends,
@@ -55,7 +55,7 @@ folded as (
                     lambda now: struct_insert(
                         now,
                         verdict := case
-                            when event.is_unknown_plan then 'unknown_plan'
+                            when event.problem is not null then event.problem
                             when case event.type
                                 when 'created' then now.status = 'none'
                                 when 'reactivated' then now.status = 'ended'
