@@ -130,6 +130,7 @@ def _identify(document: dict[str, Any], line: dict[str, Any], issued: dict[str, 
         **{name: line.get(name) for name in INVOICE_LINES.names},
         "invoice_id": issued["invoice_id"],
         "line_id": f"{issued['invoice_id']}-{line['line_no']}",
+        "billing_as_of": issued["billing_as_of"],
         "issued_at": issued["issued_at"],
         "run_key": issued["run_key"],
     }

@@ -53,6 +53,7 @@ INVOICE_LINES = _schema(
     # The slice as it stands after this line: what the next difference starts from.
     ("slice_start_at", INSTANT),
     ("slice_end_at", INSTANT),
+    ("billing_as_of", INSTANT),
     ("issued_at", INSTANT),
     *_texts("run_key"),
 )

@@ -17,17 +17,17 @@ select
     dimensions,
     slice_start_at,
     sum(amount) as amount,
-    arg_max(slice_end_at, (issued_at, line_id)) as slice_end_at,
-    arg_min(line_id, (issued_at, line_id)) as first_line_id,
-    arg_min(customer_id, (issued_at, line_id)) as customer_id,
-    arg_min(line_type, (issued_at, line_id)) as line_type,
-    arg_min(price_book, (issued_at, line_id)) as price_book,
-    arg_min(tax_code, (issued_at, line_id)) as tax_code,
-    arg_min(charge_description, (issued_at, line_id)) as charge_description,
-    arg_min(plan_name, (issued_at, line_id)) as plan_name,
-    arg_min(charge_position, (issued_at, line_id)) as charge_position,
-    arg_min(gl_account, (issued_at, line_id)) as gl_account,
-    arg_min(slice_id, (issued_at, line_id)) as slice_id
+    arg_max(slice_end_at, (issued_at, billing_as_of, line_id)) as slice_end_at,
+    arg_min(line_id, (issued_at, billing_as_of, line_id)) as first_line_id,
+    arg_min(customer_id, (issued_at, billing_as_of, line_id)) as customer_id,
+    arg_min(line_type, (issued_at, billing_as_of, line_id)) as line_type,
+    arg_min(price_book, (issued_at, billing_as_of, line_id)) as price_book,
+    arg_min(tax_code, (issued_at, billing_as_of, line_id)) as tax_code,
+    arg_min(charge_description, (issued_at, billing_as_of, line_id)) as charge_description,
+    arg_min(plan_name, (issued_at, billing_as_of, line_id)) as plan_name,
+    arg_min(charge_position, (issued_at, billing_as_of, line_id)) as charge_position,
+    arg_min(gl_account, (issued_at, billing_as_of, line_id)) as gl_account,
+    arg_min(slice_id, (issued_at, billing_as_of, line_id)) as slice_id
 from lines
 where slice_start_at is not null
 group by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at
