@@ -31,7 +31,7 @@ lint: $(INSTALLED) ## Style, types, who may import whom
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
 unit: $(INSTALLED) ## All tests, without style and types
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 dashboard: $(INSTALLED) ## The finance dashboards, in a browser
 	$(BIN)/streamlit run dashboards/finance/app.py

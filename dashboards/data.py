@@ -1,14 +1,14 @@
 """The one door between the pages and the published marts.
 
-Belongs here: opening the serving file, running the queries of `queries/*.sql` for one tenant, caching. Does not belong here: SQL
-text, and what a page does with the rows. The warehouse file is never opened.
+Belongs here: opening the serving file, running the queries of `queries/*.sql` for one tenant, caching. Does
+not belong here: SQL text, and what a page does with the rows. The warehouse file is never opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +59,7 @@ def cursor() -> duckdb.DuckDBPyConnection:
 
 
 def tenants() -> list[Row]:
-    """The tenants that a finance user may choose from: tenant_id, name, currency, timezone and the two clocks (UTC)."""
+    """Who a finance user may choose: tenant_id, name, currency, timezone and the two clocks (UTC)."""
     return _tenants(version())
 
 
@@ -87,8 +87,8 @@ def remembered(key: tuple[Any, ...], make: Callable[[duckdb.DuckDBPyConnection],
 
 @st.cache_resource(ttl=TTL_SECONDS * 6, max_entries=2, show_spinner=False)
 def _connection(of: Version) -> duckdb.DuckDBPyConnection:
-    # Attached to an instance of its own: a second `duckdb.connect` of the same path would share the file that is open
-    # already, also after another was renamed over it.
+    # Attached to an instance of its own: a second `duckdb.connect` of the same path would share the file that
+    # is open already, also after another was renamed over it.
     connection = duckdb.connect(":memory:")
     connection.execute("set global TimeZone = 'UTC'")
     path = of[0].replace("'", "''")
@@ -119,6 +119,6 @@ def _rows(of: Version, sql: str, parameters: dict[str, Any]) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in own.fetchall()]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sql(name: str) -> str:
     return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")

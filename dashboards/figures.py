@@ -21,7 +21,6 @@ __all__ = [
     "number",
     "number_text",
     "period",
-    "short",
 ]
 
 _LABELS = {
@@ -60,14 +59,6 @@ def money(value: Decimal, currency: str) -> str:
     return f"{amount_text(value, currency)} {currency}"
 
 
-def short(value: Decimal, currency: str) -> str:
-    """An amount in few characters, for orientation only: 1.2M, 34.5k; small ones in full."""
-    for size, unit in ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "M")):
-        if abs(value) >= size:
-            return f"{value / size:,.2f}{unit}"
-    return amount_text(value, currency)
-
-
 def number(value: int) -> str:
     """A count: 1,234,567."""
     return f"{value:,}"
@@ -100,11 +91,11 @@ def period(start: date | None, end: date | None) -> str:
     last = end - timedelta(days=1)
     if last <= start:
         return day(start)
-    if (start.year, start.month) == (last.year, last.month):
-        return f"{start.day} – {day(last)}"
-    return (
-        f"{start.day} {start:%b} – {day(last)}" if start.year == last.year else f"{day(start)} – {day(last)}"
-    )
+    if start.year != last.year:
+        return f"{day(start)} \N{EN DASH} {day(last)}"
+    if start.month != last.month:
+        return f"{start.day} {start:%b} \N{EN DASH} {day(last)}"
+    return f"{start.day} \N{EN DASH} {day(last)}"
 
 
 def label(code: str) -> str:

@@ -1,7 +1,7 @@
-"""Why a number is this number: an invoice line opened down to its rated charge, its tiers, its usage and its events.
+"""Why a number is this number: an invoice line opened down to its rated charge, tiers, usage and events.
 
-Belongs here: reading that chain from the serving file as typed values, for the terminal and the pages alike. Does not belong
-here: any arithmetic that makes an amount (that is SQL, upstream) and how the chain is shown.
+Belongs here: reading that chain from the serving file as typed values, for the terminal and the pages alike.
+Does not belong here: any arithmetic that makes an amount (that is SQL, upstream) and how the chain is shown.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Line:
     unit_price: Decimal | None
     amount: Decimal
     currency: str
+    tax_code: str | None
+    tax_percent: Decimal | None
     corrects_line_id: str | None
     cause_event_id: str | None
     slice_id: str | None
@@ -90,6 +92,12 @@ class Document:
     run_key: str
     content_hash: str
     lines: tuple[Line, ...]
+
+    def taxed(self, tax: Line) -> Decimal:
+        """What a tax line is the tax of: the sum of the lines with its code and rate."""
+        rate = (tax.tax_code, tax.tax_percent)
+        taxed = (line for line in self.lines if line.line_type != "tax")
+        return sum((line.amount for line in taxed if (line.tax_code, line.tax_percent) == rate), Decimal(0))
 
     def line(self, number: int) -> Line:
         """The line with this number.
@@ -136,7 +144,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One usage event and the value that the meter reads from it; None where it finds no number. Instants are UTC."""
+    """One usage event and the value its meter reads from it, None where it finds none. Instants are UTC."""
 
     event_id: str
     event_type: str
@@ -166,7 +174,7 @@ class Usage:
     Attributes:
         aggregation: how the meter makes one quantity of the values.
         carries: whether the level at the end of the period before counts too.
-        adds_up: whether the quantity is nothing but the sum of the values: no level carried over, no windows, no rounding.
+        adds_up: whether the quantity is the sum of the values: no level carried over, no rounding.
         days: local days with usage, in order.
         first: the first events, in order of time.
     """
@@ -203,6 +211,7 @@ class Billed:
     quantity: Decimal | None
     amount: Decimal
     price_book: str | None
+    cause_event_id: str | None
     bill_date: date
     known_as_of: datetime
 
@@ -243,7 +252,7 @@ class Explanation:
         tiers: the reached tiers of that rating.
         usage: None where nothing was metered.
         correction: None unless the line is an adjustment.
-        later: lines that corrected the same slice afterwards; while there are any, `rated` is not what this line billed.
+        later: lines that corrected the same slice afterwards; with any, `rated` is not what this line billed.
     """
 
     line: Line
@@ -262,7 +271,7 @@ class Explanation:
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the serving file (`Settings.serving_path`) read-only, in UTC for all its cursors.
 
-    For a process that lives as long as its question: one that stays must notice a new file (`dashboards.data`).
+    For a process that ends with its question; one that stays must notice a new file (`dashboards.data`).
 
     Raises:
         ExplainError: nothing has been published yet.
@@ -338,7 +347,7 @@ def line_events(
     Raises:
         ExplainError: the lake that the events lie in cannot be read.
     """
-    parameters = _event_parameters(line, known_until, known_after, day)
+    parameters = _event_parameters(connection, line, known_until, known_after, day)
     sql = _EVENTS + ("" if limit is None else f" limit {int(limit)}")
     return [Event(**row) for row in _rows(connection, sql, **parameters)]
 
@@ -360,7 +369,7 @@ def _usage(
     meters = _rows(connection, _METER, tenant=line.tenant_id, slice=line.slice_id)
     if not meters:
         return None
-    parameters = _event_parameters(line, document.known_as_of)
+    parameters = _event_parameters(connection, line, document.known_as_of)
     days = tuple(Day(**row) for row in _rows(connection, _DAYS, **parameters))
     first = line_events(connection, line, known_until=document.known_as_of, limit=events)
     return Usage(**meters[0], days=days, first=tuple(first))
@@ -392,58 +401,62 @@ def _correction(
     events: int | None,
 ) -> Correction:
     corrected = _rows(connection, _CORRECTED, tenant=line.tenant_id, line=line.corrects_line_id)
-    late_count, late_total, late = 0, Decimal(0), ()
-    reasons = []
+    late: list[Event] = []
+    late_count, late_total = 0, Decimal(0)
     if before and line.meter:
         since = before[-1].known_as_of
-        days = _rows(connection, _DAYS, **_event_parameters(line, document.known_as_of, since))
+        days = _rows(connection, _DAYS, **_event_parameters(connection, line, document.known_as_of, since))
         late_count = sum(day["events"] for day in days)
         late_total = sum((day["total"] for day in days), Decimal(0))
-        late = tuple(
-            line_events(connection, line, known_until=document.known_as_of, known_after=since, limit=events)
-        )
-    if late_count:
-        known = f"{before[-1].known_as_of:%Y-%m-%d %H:%M} UTC"
-        reasons.append(
-            f"{late_count:,} {'event' if late_count == 1 else 'events'} recorded after {known}, when {before[-1].number} was made"
-        )
-    if before and line.price_book != before[-1].price_book:
-        reasons.append(f"priced by book {line.price_book}, before by {before[-1].price_book}")
-    if line.rated_id is None:
-        reasons.append("no longer owed: the subscription's terms changed for these days")
-    elif not reasons:
-        reasons.append(
-            f"the terms changed by {line.cause_event_id}"
-            if line.cause_event_id
-            else "the facts of the period changed"
+        late = line_events(
+            connection, line, known_until=document.known_as_of, known_after=since, limit=events
         )
     return Correction(
         corrected=(corrected[0]["number"], corrected[0]["line_no"]) if corrected else None,
         before=tuple(before),
         late_count=late_count,
         late_total=late_total,
-        late=late,
-        reasons=tuple(reasons),
+        late=tuple(late),
+        reasons=tuple(_reasons(line, before, late_count)),
     )
+
+
+def _reasons(line: Line, before: Sequence[Billed], late_count: int) -> list[str]:
+    if line.rated_id is None:
+        return ["no longer owed: the subscription's terms changed for these days"]
+    reasons = []
+    if late_count:
+        events = "1 event" if late_count == 1 else f"{late_count:,} events"
+        known = f"{before[-1].known_as_of:%Y-%m-%d %H:%M} UTC"
+        reasons.append(f"{events} recorded after {known}, when {before[-1].number} was made")
+    if before and line.price_book != before[-1].price_book:
+        reasons.append(f"priced by book {line.price_book}, before by {before[-1].price_book}")
+    if before and line.cause_event_id and line.cause_event_id != before[-1].cause_event_id:
+        reasons.append(f"the subscription's terms changed by {line.cause_event_id}")
+    return reasons or ["the facts of the period changed"]
 
 
 def _event_parameters(
-    line: Line, known_until: datetime, known_after: datetime | None = None, day: date | None = None
+    connection: duckdb.DuckDBPyConnection,
+    line: Line,
+    known_until: datetime,
+    known_after: datetime | None = None,
+    day: date | None = None,
 ) -> dict[str, Any]:
-    # Instants around the service days let the reader skip the files of other times; the slice itself is exact.
-    first, last = (
-        day or line.service_start or date.min,
-        (day + timedelta(days=1) if day else line.service_end) or date.max,
-    )
+    # As constants, so that the reader skips the files of other times. They are the slice's own: the days of a
+    # correction may be those that were taken from it.
+    (bounds,) = _rows(connection, _BOUNDS, tenant=line.tenant_id, slice=line.slice_id)
+    if day is not None:
+        midnight = datetime.combine(day, time(), UTC)
+        bounds = {"earliest": midnight - _ZONE_MARGIN, "latest": midnight + 2 * _ZONE_MARGIN}
     return {
         "tenant": line.tenant_id,
         "slice": line.slice_id,
         "dimensions": line.dimensions,
-        "earliest": datetime.combine(first, time(), UTC) - _ZONE_MARGIN,
-        "latest": datetime.combine(last, time(), UTC) + 2 * _ZONE_MARGIN,
         "known_until": known_until,
         "known_after": known_after,
         "day": day,
+        **bounds,
     }
 
 
@@ -467,9 +480,10 @@ def _used(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 _DOCUMENT = """
     select
         i.tenant_id, i.invoice_id, i.invoice_number as number, i.kind, i.status, i.customer_id,
-        coalesce(i.bill_to_name, i.customer_id) as customer_name, i.currency, i.bill_date, i.issued_on, i.due_on,
-        i.subtotal, i.discount, i.tax, i.total, i.credits_applied, i.amount_due, c.invoice_number as corrects_number,
-        i.billing_as_of, i.known_as_of, i.timezone, i.run_key, i.content_hash
+        coalesce(i.bill_to_name, i.customer_id) as customer_name, i.currency, i.bill_date, i.issued_on,
+        i.due_on, i.subtotal, i.discount, i.tax, i.total, i.credits_applied, i.amount_due,
+        c.invoice_number as corrects_number, i.billing_as_of, i.known_as_of, i.timezone, i.run_key,
+        i.content_hash
     from marts.invoices as i
     left join marts.invoices as c on c.tenant_id = i.tenant_id and c.invoice_id = i.corrects_invoice_id
     where i.tenant_id = $tenant and i.invoice_number = $number
@@ -477,10 +491,11 @@ _DOCUMENT = """
 
 _LINES = """
     select
-        tenant_id, line_id, line_no, line_type, coalesce(charge_description, charge, line_type) as description,
-        subscription_id, plan, plan_name, charge, model, meter, price_book, coalesce(dimensions, '') as dimensions,
-        service_start, service_end, quantity, unit_price, amount, currency, corrects_line_id, cause_event_id, slice_id,
-        rated_id
+        tenant_id, line_id, line_no, line_type,
+        coalesce(charge_description, charge, line_type) as description, subscription_id, plan, plan_name,
+        charge, model, meter, price_book, coalesce(dimensions, '') as dimensions, service_start, service_end,
+        quantity, unit_price, amount, currency, tax_code, tax_percent, corrects_line_id, cause_event_id,
+        slice_id, rated_id
     from marts.invoice_lines
     where tenant_id = $tenant and invoice_id = $invoice
     order by line_no
@@ -488,7 +503,8 @@ _LINES = """
 
 _RATED = """
     select
-        model, price_book, quantity, included_quantity, unit_price, minimum, maximum, event_count, amount_exact, amount
+        model, price_book, quantity, included_quantity, unit_price, minimum, maximum, event_count,
+        amount_exact, amount
     from marts.rated_charges
     where tenant_id = $tenant and rated_id = $rated
 """
@@ -505,10 +521,19 @@ _METER = """
         any_value(aggregation) as aggregation,
         bool_or(persistent) or any_value(aggregation) = 'time_weighted' as carries,
         any_value(aggregation) in ('sum', 'count')
-        and not bool_or(persistent or round_mode is not null or (measured_per is not null and over_windows <> 'sum')) as adds_up
+        and not bool_or(
+            persistent or round_mode is not null
+            or (measured_per is not null and coalesce(over_windows, 'sum') <> 'sum')
+        ) as adds_up
     from marts.metered_spans
     where tenant_id = $tenant and slice_id = $slice
     having count(*) > 0
+"""
+
+_BOUNDS = """
+    select min(counts_from) as earliest, max(counts_until) as latest
+    from marts.metered_spans
+    where tenant_id = $tenant and slice_id = $slice
 """
 
 _OF_SLICE = """
@@ -545,8 +570,8 @@ _EVENTS = f"""
 
 _SAME_SLICE = """
     select
-        l.line_id, i.invoice_number as number, l.line_no, l.line_type, l.quantity, l.amount, l.price_book, i.bill_date,
-        i.known_as_of
+        l.line_id, i.invoice_number as number, l.line_no, l.line_type, l.quantity, l.amount, l.price_book,
+        l.cause_event_id, i.bill_date, i.known_as_of
     from marts.invoice_lines as l
     inner join marts.invoices as i on i.tenant_id = l.tenant_id and i.invoice_id = l.invoice_id
     where

@@ -176,7 +176,8 @@ def publish(settings: Settings) -> Path:
     """
     settings.serving_dir.mkdir(parents=True, exist_ok=True)
     fresh = settings.serving_dir / f".publishing-{os.getpid()}.duckdb"
-    fresh.unlink(missing_ok=True)
+    for abandoned in settings.serving_dir.glob(".publishing-*"):
+        abandoned.unlink()
     with connect(settings) as connection:
         connection.execute(f"attach '{fresh}' as serving")
         try:
@@ -224,19 +225,21 @@ def remove(settings: Settings) -> None:
     shutil.rmtree(settings.warehouse_path.parent / "dbt_target", ignore_errors=True)
 
 
-def _view(connection: duckdb.DuckDBPyConnection, relation: str, files: Sequence[str], schema: pa.Schema) -> None:
-    columns = ", ".join(
-        f'cast("{field.name}" as {_duckdb_type(field.type)}) as "{field.name}"' for field in schema
-    )
+def _view(
+    connection: duckdb.DuckDBPyConnection, relation: str, files: Sequence[str], schema: pa.Schema
+) -> None:
+    present: set[str] = set()
+    source = "(select 1 where false)"
     if files:
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        body = f"select {columns} from read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    else:
-        nothing = ", ".join(
-            f'cast(null as {_duckdb_type(field.type)}) as "{field.name}"' for field in schema
-        )
-        body = f"select {nothing} where false"
-    connection.execute(f"create or replace view {relation} as {body}")
+        source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        present = {name for name, *_ in connection.execute(f"describe select * from {source}").fetchall()}
+    # A column that came with a later version is in none of the files of an earlier one.
+    values = {name: f'"{name}"' if name in present else "null" for name in schema.names}
+    columns = ", ".join(
+        f'cast({values[field.name]} as {_duckdb_type(field.type)}) as "{field.name}"' for field in schema
+    )
+    connection.execute(f"create or replace view {relation} as select {columns} from {source}")
 
 
 def _duckdb_type(kind: pa.DataType) -> str:

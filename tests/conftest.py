@@ -1,4 +1,4 @@
-"""What all tests share: a warehouse in which every scenario was run, made once.
+"""What all tests share: a warehouse in which every scenario was run, made once, and how tests are shared out to workers.
 
 Belongs here: fixtures that several areas use. What one area alone needs stands in its own conftest.py.
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from ratehouse import scenario
 from ratehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "tests" / "scenarios"
+# Test files that ask for the scenario warehouse, so one worker gets them all and makes it once.
+_SCENARIO_FILES = ("tests/integration/test_scenarios.py", "tests/architecture/test_marts.py")
 
 
 @dataclass(frozen=True)
@@ -27,20 +31,25 @@ class ScenarioWarehouse:
 
 @pytest.fixture(scope="session")
 def scenario_warehouse(tmp_path_factory: pytest.TempPathFactory) -> ScenarioWarehouse:
-    """One run of everything below tests/scenarios.
-
-    It takes a minute, and several workers would each make their own, so the tests that ask for it are
-    kept on one worker (below).
-    """
+    """One run of everything below tests/scenarios; it takes a minute."""
     settings = Settings.load(tmp_path_factory.mktemp("scenarios"), environ={})
     outcomes = scenario.run(scenario.load([SCENARIOS]), settings)
     return ScenarioWarehouse(settings, {outcome.scenario: outcome for outcome in outcomes})
 
 
-@pytest.hookimpl(tryfirst=True)
+class _ByWarehouse(LoadFileScheduling):
+    """A file's tests share a worker and so its fixtures; the files that share the scenario warehouse are one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return _SCENARIO_FILES[0] if file in _SCENARIO_FILES else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Asked by pytest-xdist; its own grouping by mark (`--dist loadgroup`) does nothing with pytest 9.2."""
+    return _ByWarehouse(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that need the scenario warehouse on one worker, and start with them: they take longest."""
-    for item in items:
-        if "scenario_warehouse" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("scenarios"))
+    """Start with the scenarios: they take longest."""
     items.sort(key=lambda item: "scenario_warehouse" not in getattr(item, "fixturenames", ()))

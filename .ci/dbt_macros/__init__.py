@@ -1,7 +1,7 @@
 """What sqlfluff puts in place of the project's dbt macros: a call of a function with the macro's name.
 
 The linter is for the models as they are written; expanding `round_money` into its thousand characters would
-only make it slow. A macro without arguments stands for a type or a list of columns, so it is put in as it is.
+only make it slow. A macro without arguments stands for a type, some columns or a query: its text is put in.
 Belongs here: nothing else.
 """
 
@@ -18,9 +18,11 @@ def _call_of(name: str) -> Callable[..., str]:
 
 
 def _text_of(body: str) -> Callable[[], str]:
-    return lambda: body.strip()
+    text = re.sub(r"{%.*?%}", "", re.sub(r"{{.*?}}", "relation", body), flags=re.DOTALL).strip()
+    return lambda: text
 
 
 for _file in sorted(_MACROS.rglob("*.sql")):
     for _name, _arguments, _body in _MACRO.findall(_file.read_text(encoding="utf-8")):
-        globals()[_name] = _call_of(_name) if _arguments.strip() else _text_of(_body)
+        _takes_arguments = _arguments.strip() or "varargs" in _body
+        globals()[_name] = _call_of(_name) if _takes_arguments else _text_of(_body)

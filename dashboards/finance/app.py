@@ -1,6 +1,7 @@
 """The finance app's router: which pages there are, and the tenant they are about.
 
-Run it with `streamlit run dashboards/finance/app.py`. Belongs here: navigation. Does not belong here: what a page shows.
+Run it with `streamlit run dashboards/finance/app.py`. Belongs here: navigation. Does not belong here: what a
+page shows.
 """
 
 from __future__ import annotations

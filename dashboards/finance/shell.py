@@ -18,7 +18,7 @@ import streamlit as st
 from dashboards import data, figures
 
 ACCENT = "#0f766e"
-MUTED = "#7a8793"
+_INK = "#4a5763"
 OUTCOMES = {
     "rated": ("Rated", "#0f766e"),
     "not_billable": ("Not billable", "#d9a441"),
@@ -89,7 +89,9 @@ def head(title: str, caption: str = "") -> None:
 def clocks(of: data.Row) -> str:
     """What the numbers of a tenant are as of."""
     billed = of["billing_as_of"].astimezone(ZoneInfo(of["timezone"]))
-    return f"{of['name']} · billed up to {figures.day(billed.date())} ({of['timezone']}) · facts known at {figures.instant(of['known_as_of'])}"
+    known = figures.instant(of["known_as_of"])
+    until = f"billed up to {figures.day(billed.date())} ({of['timezone']})"
+    return f"{of['name']} · {until} · facts known at {known}"
 
 
 def empty(icon: str, title: str, text: str) -> None:
@@ -171,10 +173,23 @@ def chart(
     on_select: Callable[[], None] | str | None = None,
 ) -> Any:
     """A chart in the style of the app."""
-    drawn = drawn.properties(height=height).configure_view(strokeWidth=0).configure_axis(
-        labelColor="#5b6874", titleColor="#5b6874", gridColor="#eef1f3", domain=False, ticks=False, labelFontSize=12,
-        titleFontSize=12, titleFontWeight="normal",
-    ).configure_legend(labelColor="#3c4853", labelFontSize=12, title=None, orient="top", symbolType="square", symbolSize=90)  # fmt: skip
+    drawn = (
+        drawn.properties(height=height)
+        .configure_view(strokeWidth=0)
+        .configure_axis(
+            labelColor=_INK,
+            titleColor=_INK,
+            gridColor="#eef1f3",
+            domain=False,
+            ticks=False,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+        )
+        .configure_legend(
+            labelColor=_INK, labelFontSize=12, title=None, orient="top", symbolType="square", symbolSize=90
+        )
+    )
     if on_select is None:
         return st.altair_chart(drawn, key=key)
     return st.altair_chart(drawn, key=key, on_select=on_select)  # type: ignore[arg-type]
@@ -193,7 +208,7 @@ def bars(
         tooltip=[alt.Tooltip("label:N", title=" "), alt.Tooltip("written:N", title="Amount")],
     )
     marks = base.mark_bar(color=ACCENT, cornerRadiusEnd=3, size=16)
-    words = base.mark_text(align="left", dx=6, color="#3c4853", fontSize=12).encode(text="written:N")
+    words = base.mark_text(align="left", dx=6, color=_INK, fontSize=12).encode(text="written:N")
     chart(marks + words, height=height or max(80, 30 * len(frame) + 10))
 
 

@@ -29,7 +29,7 @@ def show(document: Document, explanation: Explanation) -> None:
     line = explanation.line
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.subheader(f"Line {line.line_no}: {line.description}", anchor=False, width="content")
+            st.subheader(f"Line {line.line_no}: {title(line)}", anchor=False, width="content")
             st.markdown(f"#### {figures.money(line.amount, line.currency)}", width="content")
         words = [figures.label(line.line_type), line.subscription_id or ""]
         words.insert(1, f"plan {line.plan_name or line.plan}" if line.plan else "")
@@ -42,6 +42,14 @@ def show(document: Document, explanation: Explanation) -> None:
             _price(explanation, explanation.rated)
         if explanation.usage:
             _usage(document, line, explanation.usage)
+        if line.line_type == "tax" and line.tax_percent is not None:
+            taxed = figures.money(document.taxed(line), line.currency)
+            st.markdown(f"**{figures.number_text(line.tax_percent)}%** ({line.tax_code}) of **{taxed}**")
+
+
+def title(line: Line) -> str:
+    """What a line is for, in words."""
+    return line.description if line.charge else figures.label(line.line_type)
 
 
 def _correction(explanation: Explanation, correction: Correction) -> None:
@@ -75,7 +83,8 @@ def _correction(explanation: Explanation, correction: Correction) -> None:
         st.markdown(f":material/subdirectory_arrow_right: {reason}")
     if correction.late_count:
         total = figures.number_text(correction.late_total)
-        title = f"{figures.number(correction.late_count)} late events, {total} in all"
+        events = "late event" if correction.late_count == 1 else "late events"
+        title = f"{figures.number(correction.late_count)} {events}, {total} in all"
         with st.expander(title, icon=":material/history:"):
             _event_table(correction.late)
             if correction.late_count > len(correction.late):
@@ -162,7 +171,11 @@ def _usage(document: Document, line: Line, usage: Usage) -> None:
     shown = figures.number(total_events)
     if total_events > len(events):
         shown = f"the first {figures.number(len(events))} of {shown}"
-    about = f"Events of {figures.day(picked)}: {shown}" if picked else f"Events: {shown}. Click a day for its own."
+    about = (
+        f"Events of {figures.day(picked)}: {shown}"
+        if picked
+        else f"Events: {shown}. Click a day for its own."
+    )
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(about, width="content")
         st.download_button(
@@ -214,7 +227,9 @@ def _daily(line: Line, usage: Usage) -> date | None:
     axis = alt.Axis(
         labelExpr="timeFormat(toDate(datum.value + 'T00:00'), '%-d %b')", labelAngle=0, labelOverlap=True
     )
-    scale = alt.Axis(format="~s", tickCount=4, tickMinStep=1) if counted else alt.Axis(format="~s", tickCount=4)
+    scale = (
+        alt.Axis(format="~s", tickCount=4, tickMinStep=1) if counted else alt.Axis(format="~s", tickCount=4)
+    )
     drawn = (
         alt.Chart(pd.DataFrame(rows))
         .mark_bar(color=shell.ACCENT, cursor="pointer")

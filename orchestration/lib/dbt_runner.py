@@ -1,7 +1,7 @@
 """dbt inside a run, through `ratehouse.warehouse.build`, with its results as Dagster events.
 
-In this process and not as a command: each command would load dbt and the project again, which takes longer than a
-night of a small installation, four times a night.
+In this process and not as a command: each command would load dbt and the project again, four times a night,
+which takes longer than the night of a small installation.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from dagster import (
     AssetObservation,
     Output,
 )
-from dagster_dbt import DbtCliEventMessage
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage, EventHistoryMetadata
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.lib.dbt_arguments import Call
-from orchestration.lib.dbt_manifest import target_path
+from orchestration.lib.dbt_manifest import parsed_folder
 from orchestration.lib.dbt_translator import RatehouseTranslator
 from ratehouse import warehouse
 from ratehouse.settings import Settings
@@ -59,7 +58,7 @@ def run(
             results.append(msg_to_dict(message))
 
     # With other variables dbt parses everything again: those calls keep what they parsed in their own folder.
-    folder = target_path(settings) / ("with_variables" if asked.variables else "plain")
+    folder = parsed_folder(settings, "with_variables" if asked.variables else "plain")
     failure: BuildFailed | None = None
     with warehouse.writer(settings):
         try:
@@ -83,9 +82,7 @@ def run(
 def _events(
     context: AssetExecutionContext, result: Mapping[str, Any], translator: RatehouseTranslator
 ) -> Iterator[Event]:
-    message: DbtCliEventMessage = DbtCoreCliEventMessage(
-        raw_event=dict(result), event_history_metadata=EventHistoryMetadata(columns={}, parents={})
-    )
+    message = DbtCoreCliEventMessage(raw_event=dict(result), event_history_metadata={})
     for event in message.to_default_asset_events(translator.manifest, translator, context):
         if isinstance(event, Output) and _key(context, event) not in context.selected_asset_keys:
             # Built besides, for the second time in this run: true, but not an output of this step.

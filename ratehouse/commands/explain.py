@@ -1,17 +1,36 @@
-"""`ratehouse explain`: an invoice line opened down to its events, in the terminal. The chain itself is `ratehouse.explain`."""
+"""`ratehouse explain`: an invoice line opened down to its events, in the terminal.
+
+Belongs here: arguments and what is printed. Does not belong here: the chain itself (`ratehouse.explain`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-if TYPE_CHECKING:
-    from ratehouse.explain import Correction, Document, Event, Explanation, Line, Rated, Tier, Usage
+from ratehouse.explain import (
+    Correction,
+    Document,
+    Event,
+    Explanation,
+    Line,
+    Rated,
+    Tier,
+    Usage,
+    amount_text,
+    connect,
+    explain_line,
+    load_document,
+    number_text,
+)
+from ratehouse.settings import Settings
 
 
 def explain(
@@ -25,9 +44,6 @@ def explain(
     ] = "5",
 ) -> None:
     """Show why every number of an invoice is what it is: price book, tiers, usage, events, corrections."""
-    from ratehouse.explain import connect, explain_line, load_document
-    from ratehouse.settings import Settings
-
     if events != "all" and not (events.isascii() and events.isdigit()):
         raise typer.BadParameter(f"{events!r} is neither a number nor all", param_hint="--events")
     listed = None if events == "all" else int(events)
@@ -35,45 +51,41 @@ def explain(
         document = load_document(connection, tenant, number)
         tree = Tree(_heading(document), guide_style="dim")
         for wanted in document.lines if line is None else (document.line(line),):
-            _add_line(tree, explain_line(connection, document, wanted, events=listed))
+            _add_line(tree, document, explain_line(connection, document, wanted, events=listed))
     console = Console()
     # A file or a pipe has no edge to wrap at.
     console.print(tree, width=console.width if console.is_terminal else 240)
 
 
 def _heading(document: Document) -> Text:
-    from ratehouse.explain import amount_text
-
-    text = Text.assemble(
-        (document.number, "bold"), f"  {document.kind.replace('_', ' ')} to {document.customer_name}"
-    )
+    kind = document.kind.replace("_", " ")
+    text = Text.assemble((document.number, "bold"), f"  {kind} to {document.customer_name}")
     text.append(f"  {amount_text(document.total, document.currency)} {document.currency}", "bold")
-    text.append(
-        f"\nbilled {document.bill_date} in {document.timezone}, with the facts known at {_instant(document.known_as_of)}",
-        "dim",
-    )
+    text.append(f"\nbilled {document.bill_date} in {document.timezone}, ", "dim")
+    text.append(f"with the facts known at {_instant(document.known_as_of)}", "dim")
     if document.corrects_number:
         text.append(f"\ncorrects {document.corrects_number}", "dim")
     return text
 
 
-def _add_line(tree: Tree, explanation: Explanation) -> None:
-    from ratehouse.explain import amount_text, number_text
-
+def _add_line(tree: Tree, document: Document, explanation: Explanation) -> None:
     line = explanation.line
     title = Text.assemble((f"{line.line_no}  ", "dim"), (line.description, "bold"))
     title.append("".join(f"  {name}: {value}" for name, value in line.groups.items()))
     title.append(f"  {amount_text(line.amount, line.currency)} {line.currency}", "bold")
     branch = tree.add(title)
-    branch.add(Text(_about(line), "dim"))
+    _add(branch, _about(line), "dim")
     if explanation.correction:
         _add_correction(branch, explanation, explanation.correction)
     if explanation.rated:
         _add_rated(branch, explanation, explanation.rated)
     if explanation.usage:
         _add_usage(branch, line, explanation.usage)
+    elif line.line_type == "tax" and line.tax_percent is not None:
+        taxed = amount_text(document.taxed(line), line.currency)
+        _add(branch, f"{number_text(line.tax_percent)}% ({line.tax_code}) of {taxed} {line.currency}")
     elif line.quantity is not None:
-        branch.add(f"quantity {number_text(line.quantity)}")
+        _add(branch, f"quantity {number_text(line.quantity)}")
 
 
 def _about(line: Line) -> str:
@@ -88,60 +100,53 @@ def _about(line: Line) -> str:
 
 
 def _add_correction(branch: Tree, explanation: Explanation, correction: Correction) -> None:
-    from ratehouse.explain import amount_text, number_text
-
     line = explanation.line
-    corrected = (
-        f"corrects line {correction.corrected[1]} of {correction.corrected[0]}"
-        if correction.corrected
-        else "a correction"
-    )
-    node = branch.add(Text(corrected, "yellow"))
+    words = "a correction"
+    if correction.corrected:
+        words = f"corrects line {correction.corrected[1]} of {correction.corrected[0]}"
+    node = _add(branch, words, "yellow")
     for billed in correction.before:
-        quantity = f"  quantity {number_text(billed.quantity)}" if billed.quantity is not None else ""
-        node.add(
-            f"billed {billed.bill_date} on {billed.number}, line {billed.line_no}: {amount_text(billed.amount, line.currency)}{quantity}"
-        )
-    node.add(
-        f"owed now {amount_text(explanation.owed, line.currency)} − billed before"
-        f" {amount_text(correction.billed_before, line.currency)} = {amount_text(line.amount, line.currency)} {line.currency}"
+        words = f"billed {billed.bill_date} on {billed.number}, line {billed.line_no}:"
+        words += f" {amount_text(billed.amount, line.currency)}"
+        if billed.quantity is not None:
+            words += f"  quantity {number_text(billed.quantity)}"
+        _add(node, words)
+    owed, before = (
+        amount_text(amount, line.currency) for amount in (explanation.owed, correction.billed_before)
     )
+    difference = f"{amount_text(line.amount, line.currency)} {line.currency}"
+    _add(node, f"owed now {owed} less billed before {before} = {difference}")
     for reason in correction.reasons:
-        node.add(f"because: {reason}")
+        _add(node, f"because: {reason}")
     if correction.late_count:
-        late = node.add(
-            f"late events: {correction.late_count:,}, their values sum to {number_text(correction.late_total)}"
-        )
+        total = number_text(correction.late_total)
+        late = _add(node, f"late events: {correction.late_count:,}, their values sum to {total}")
         _add_events(late, correction.late, correction.late_count)
 
 
 def _add_rated(branch: Tree, explanation: Explanation, rated: Rated) -> None:
-    from ratehouse.explain import amount_text, number_text
-
-    line = explanation.line
-    node = branch.add(f"rated by price book {rated.price_book}, model {rated.model or 'none'}")
+    currency = explanation.line.currency
+    node = _add(branch, f"rated by price book {rated.price_book}, model {rated.model or 'none'}")
     if explanation.later:
         numbers = ", ".join(billed.number for billed in explanation.later)
-        node.add(Text(f"corrected since on {numbers}; what follows is the charge as it stands now", "yellow"))
+        words = f"corrected since on {numbers}; what follows is the charge as it stands now"
+        _add(node, words, "yellow")
     if rated.included_quantity:
-        node.add(f"included: {number_text(rated.included_quantity)} of {number_text(rated.quantity)}")
+        included, quantity = number_text(rated.included_quantity), number_text(rated.quantity)
+        _add(node, f"included: {included} of {quantity}")
     for tier in explanation.tiers:
-        node.add(tier_text(tier, line.currency))
+        _add(node, _tier(tier, currency))
     for name, limit in (("minimum", rated.minimum), ("maximum", rated.maximum)):
         if limit is not None:
-            node.add(f"{name} of the whole charge: {number_text(limit)} {line.currency}")
+            _add(node, f"{name} of the whole charge: {number_text(limit)} {currency}")
     beside = rated.amount_exact - sum((tier.amount_exact for tier in explanation.tiers), Decimal(0))
     if explanation.tiers and beside:
-        node.add(f"share of the period, discount, minimum and maximum: {number_text(beside)}")
-    node.add(
-        f"exactly {number_text(rated.amount_exact)}, rounded once to {amount_text(rated.amount, line.currency)} {line.currency}"
-    )
+        _add(node, f"share of the period, discount, minimum and maximum: {number_text(beside)}")
+    rounded = amount_text(rated.amount, currency)
+    _add(node, f"exactly {number_text(rated.amount_exact)}, rounded once to {rounded} {currency}")
 
 
-def tier_text(tier: Tier, currency: str) -> str:
-    """One tier as a sum that a reader can check."""
-    from ratehouse.explain import number_text
-
+def _tier(tier: Tier, currency: str) -> str:
     reach = f"above {number_text(tier.lower_bound or Decimal(0))}"
     if tier.up_to is not None:
         reach += f" up to {number_text(tier.up_to)}"
@@ -149,46 +154,45 @@ def tier_text(tier: Tier, currency: str) -> str:
     if tier.unit_price is not None:
         per = tier.package_size or (tier.per if tier.per and tier.per != 1 else None)
         unit = "" if per is None else f" per {'started ' if tier.package_size else ''}{number_text(per)}"
-        parts.append(f"{number_text(tier.units)} × {number_text(tier.unit_price)}{unit}")
+        parts.append(f"{number_text(tier.units)} at {number_text(tier.unit_price)}{unit}")
     if tier.flat_fee:
         parts.append(f"{number_text(tier.flat_fee)} flat")
-    return f"tier {tier.number} ({reach}): {' + '.join(parts) or 'nothing'} = {number_text(tier.amount_exact)} {currency}"
+    made = " + ".join(parts) or "nothing"
+    return f"tier {tier.number} ({reach}): {made} = {number_text(tier.amount_exact)} {currency}"
 
 
 def _add_usage(branch: Tree, line: Line, usage: Usage) -> None:
-    from ratehouse.explain import number_text
-
     quantity = line.quantity or Decimal(0)
-    node = branch.add(f"usage of meter {line.meter}: {usage.aggregation} = {number_text(quantity)}")
-    count = (
-        f"{usage.event_count:,} {'event' if usage.event_count == 1 else 'events'} on {len(usage.days)} days"
-    )
+    node = _add(branch, f"usage of meter {line.meter}: {usage.aggregation} = {number_text(quantity)}")
+    count = f"{usage.event_count:,} {'event' if usage.event_count == 1 else 'events'}"
+    count += f" on {len(usage.days)} {'day' if len(usage.days) == 1 else 'days'}"
     if usage.skipped:
         count += f", {usage.skipped:,} without a value that can be read"
-    if usage.adds_up:
-        count += f", their values sum to {number_text(usage.total)}"
-        agrees = usage.total == quantity
-        node.add(
-            Text(
-                count + (" ✓" if agrees else f", the line says {number_text(quantity)}"),
-                "green" if agrees else "red",
-            )
-        )
+    if usage.carries:
+        count += ", and the level at which the period began"
+    if not usage.adds_up:
+        _add(node, count)
+    elif usage.total == quantity:
+        _add(node, f"{count}, their values sum to {number_text(usage.total)} ✓", "green")
     else:
-        node.add(count)
+        said = f"the line says {number_text(quantity)}"
+        _add(node, f"{count}, their values sum to {number_text(usage.total)}, {said}", "red")
     _add_events(node, usage.first, usage.event_count)
 
 
-def _add_events(node: Tree, events: tuple[Event, ...], total: int) -> None:
-    from ratehouse.explain import number_text
-
+def _add_events(node: Tree, events: Sequence[Event], total: int) -> None:
     for event in events:
         value = "no value" if event.value is None else number_text(event.value)
         text = Text.assemble((event.event_id, "cyan"), f"  {_instant(event.occurred_at)}  {value}")
         node.add(text.append(f"  recorded {_instant(event.recorded_at)}", "dim"))
     if total > len(events):
-        node.add(Text(f"… and {total - len(events):,} more (--events all)", "dim"))
+        _add(node, f"… and {total - len(events):,} more (--events all)", "dim")
 
 
-def _instant(value: object) -> str:
+def _add(node: Tree, words: str, style: str = "") -> Tree:
+    # As Text: what came from outside is not markup.
+    return node.add(Text(words, style))
+
+
+def _instant(value: datetime) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S} UTC"

@@ -40,17 +40,20 @@ def run(
 
     console = Console()
     settings = Settings.load()
+    day = _day(on) if on else datetime.now().astimezone().date()
     with console.status("starting") as status:
         done = billing.run(
             settings,
-            _day(on) if on else datetime.now().astimezone().date(),
+            day,
             tenants=tenant or (),
             known_at_the_time=known_at_the_time,
             progress=status.update,
         )
     _report(console, [done])
-    if pdf and done.issued.invoice_ids:
-        console.print(f"PDFs: {_render(console, settings, done.issued.invoice_ids)}")
+    # Not only what this process issued: one that was killed may have left documents without their files.
+    documents = _billed_on(settings, day) if pdf else []
+    if documents:
+        console.print(f"PDFs: {_render(console, settings, documents)}")
     if done.failures:
         raise typer.Exit(1)
 
@@ -162,6 +165,18 @@ def demo(
     console.print(table)
     if any(done.failures for done in runs):
         raise typer.Exit(1)
+
+
+def _billed_on(settings: Settings, day: date) -> list[tuple[str, str]]:
+    """The documents (tenant_id, invoice_id) that runs for this day issued, in the order of their numbers."""
+    with duckdb.connect(str(settings.serving_path), read_only=True) as connection:
+        # A document's date is local to its customer, which may be a day off the tenant's.
+        return connection.execute(
+            "select tenant_id, invoice_id from marts.invoices"
+            " where bill_date between $day - 1 and $day + 1 and invoice_number is not null"
+            " order by tenant_id, issued_on, invoice_number",
+            {"day": day},
+        ).fetchall()
 
 
 def _days(first: date, last: date) -> list[date]:

@@ -20,7 +20,8 @@ MACROS = sorted((PROJECT / "macros").rglob("*.sql"))
 # Rows without a key: nothing tells copies of an event apart, and the others are lists for people.
 WITHOUT_KEY = {
     "stg_ratehouse__usage_events",
-    "int_metering__event_copies",
+    "int_metering__event_keys",
+    "int_metering__repeated_events",
     "int_metering__running_levels",
     "int_metering__placed_states",
     "int_invoicing__differences",
@@ -34,6 +35,7 @@ WITHOUT_KEY = {
 # Relations of the calendar and of definitions, which no tenant owns.
 WITHOUT_TENANT = {
     "int_metering__zone_offsets",
+    "int_metering__event_keys",
     "int_rating__charges",
     "int_rating__prices",
     "int_rating__tiers",

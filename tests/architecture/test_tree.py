@@ -19,9 +19,7 @@ REGISTRIES = re.compile(
         [r"py" + r"pi\.org", "python" + "hosted", r"npm" + r"js\.", r"deb\.deb" + "ian", "index-" + "url ?="]
     )
 )
-UNFINISHED = re.compile(
-    "|".join(["TO" + "DO", "FIX" + "ME", "HA" + "CK", "NotImplemented" + "Error"])
-)
+UNFINISHED = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "HA" + "CK", "NotImplemented" + "Error"]))
 SILENT_EXCEPT = re.compile(r"except( Exception| BaseException)?:\s*(pass|\.\.\.)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 MEGABYTE = 1024 * 1024

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Literal
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -16,7 +18,7 @@ from ratehouse.errors import RatehouseError
 from ratehouse.explain import Document, ExplainError, explain_line, load_document
 
 LIST_LIMIT = 1000
-_COLOURS = {
+_COLOURS: dict[str, Literal["green", "blue", "orange", "red", "gray"]] = {
     "paid": "green",
     "issued": "blue",
     "partially_paid": "orange",
@@ -186,7 +188,7 @@ def _document(document: Document) -> None:
     _back()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.title(document.number, anchor=False, width="content")
-        st.badge(figures.label(document.status), color=_COLOURS.get(document.status, "gray"))  # type: ignore[arg-type]
+        st.badge(figures.label(document.status), color=_COLOURS.get(document.status, "gray"))
     what = figures.label(document.kind)
     st.caption(
         f"{what} to **{document.customer_name}** ({document.customer_id}) · days in {document.timezone}"
@@ -195,7 +197,7 @@ def _document(document: Document) -> None:
     columns[0].metric("Total", figures.money(document.total, document.currency), border=True)
     columns[1].metric("Amount due", figures.money(document.amount_due, document.currency), border=True)
     columns[2].metric("Billed", figures.day(document.bill_date), border=True)
-    columns[3].metric("Due", figures.day(document.due_on) or "–", border=True)
+    columns[3].metric("Due", figures.day(document.due_on) or "none", border=True)
     lines, paper, record = st.tabs([f"Lines ({len(document.lines)})", "Document", "Record"])
     with lines:
         _lines(document)
@@ -209,7 +211,7 @@ def _lines(document: Document) -> None:
     rows = [
         {
             "line_no": line.line_no,
-            "description": line.description,
+            "description": why.title(line),
             "group": ", ".join(line.groups.values()),
             "plan": line.plan_name or line.plan,
             "kind": figures.label(line.line_type),
@@ -285,7 +287,9 @@ def _paper(document: Document) -> None:
     st.download_button(
         "Download PDF", pdf, name, "application/pdf", icon=":material/download:", on_click="ignore"
     )
-    st.pdf(pdf, height=900)
+    # The viewer is an extra of Streamlit.
+    if find_spec("streamlit_pdf"):
+        st.pdf(pdf, height=900)
 
 
 def _record(document: Document) -> None:
@@ -293,8 +297,8 @@ def _record(document: Document) -> None:
         "Billed as of": figures.instant(document.billing_as_of),
         "Facts known at": figures.instant(document.known_as_of),
         "Issued on": figures.day(document.issued_on),
-        "Corrects": document.corrects_number or "–",
-        "Corrected by": _corrected_by(document) or "–",
+        "Corrects": document.corrects_number or "none",
+        "Corrected by": _corrected_by(document) or "none",
         "Run": f"`{document.run_key}`",
         "Content hash": f"`{document.content_hash}`",
         "In the terminal": f"`ratehouse explain {document.number} --tenant {document.tenant_id}`",
@@ -304,17 +308,18 @@ def _record(document: Document) -> None:
         border="horizontal",
         hide_header=True,
         hide_index=True,
-        width="content",
+        width="stretch",
     )
 
 
 def _corrected_by(document: Document) -> str:
-    rows = data.query("corrected_by", document.tenant_id, number=document.number)
-    return ", ".join(
-        f"[{row['invoice_number']}](?tenant={document.tenant_id}&invoice={row['invoice_number']})"
-        f" ({row['lines']} {'line' if row['lines'] == 1 else 'lines'}, {figures.money(row['amount'], document.currency)})"
-        for row in rows
-    )
+    words = []
+    for row in data.query("corrected_by", document.tenant_id, number=document.number):
+        number, lines = row["invoice_number"], "line" if row["lines"] == 1 else "lines"
+        amount = figures.money(row["amount"], document.currency)
+        address = f"?tenant={quote(document.tenant_id)}&invoice={quote(number)}"
+        words.append(f"[{number}]({address}) ({row['lines']} {lines}, {amount})")
+    return ", ".join(words)
 
 
 main()

@@ -16,7 +16,7 @@ from dashboards import data, figures
 from dashboards.finance import shell
 
 KINDS = ["usage", "recurring", "one_time", "minimum", "adjustment", "discount", "credit", "tax"]
-COLOURS = ["#0f766e", "#5b8def", "#9b6dd6", "#d9a441", "#d0604f", "#b9c2ca", "#7a8793", "#3c4853"]
+COLOURS = ["#0f766e", "#5b8def", "#9b6dd6", "#d9a441", "#d0604f", "#7a8793", "#3c4853", "#b9c2ca"]
 ZERO = Decimal(0)
 
 
@@ -104,16 +104,16 @@ def _headline(
     second.metric(
         f"Documents in {month:%B}",
         figures.number(issued[month]),
-        f"{issued[month] - issued[before]:+,}" if before else None,
+        f"{issued[month] - issued[before]:+,}" if before and issued[month] != issued[before] else None,
         delta_color="off",
-        delta_description=f"on {before:%B}" if before else None,
+        delta_description=f"on {before:%B}" if before and issued[month] != issued[before] else None,
         border=True,
         height="stretch",
     )
     third.metric(
         f"Credit notes in {month:%B}",
         figures.money(credited[month], currency),
-        help="Credit notes are documents of their own where the tenant asks for them; elsewhere credits are lines of invoices.",
+        help="Only where the tenant asks for credit notes; elsewhere credits are lines of invoices.",
         border=True,
         height="stretch",
     )
@@ -190,7 +190,7 @@ def _upcoming(rows: Sequence[data.Row], currency: str) -> None:
         "written",
     )
     rest = sum((row["amount"] for row in largest[8:]), ZERO)
-    words = "Usage of the periods that are still open, at the price it has reached, and what the next run would issue."
+    words = "Usage of the open periods at the price it has reached, and what the next run would issue."
     if rest:
         words += f" {len(largest) - 8} further charges come to {figures.money(rest, currency)}."
     st.caption(words)

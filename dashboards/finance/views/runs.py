@@ -1,4 +1,4 @@
-"""Runs: what was issued when and with which clocks, when the pages were last published, and tenants a run would leave out."""
+"""Runs: what was issued when and with which clocks, the last publish, and tenants a run would leave out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage & completeness: what became of every event that arrived, what was refused and why, what waits for a price."""
+"""Usage & completeness: what became of every event, what was refused and why, what waits for a price."""
 
 from __future__ import annotations
 
@@ -78,24 +78,21 @@ def _identity(days: Sequence[data.Row]) -> None:
             border=True,
             height="stretch",
         )
-    whole = (
-        total["received"] == total["accepted"] + total["duplicates"] + total["conflicts"] + total["rejected"]
-    )
-    parted = total["accepted"] == total["rated"] + total["not_billable"]
-    if whole and parted:
-        words = f"{figures.number(total['received'])} received = {figures.number(total['accepted'])} accepted"
-        words += f" + {figures.number(total['duplicates'])} duplicates + {figures.number(total['conflicts'])} conflicts"
-        words += f" + {figures.number(total['rejected'])} rejected, and accepted = rated + not billable. Nothing is missing."
-        st.markdown(f":green[:material/check_circle:] {words}")
+    apart = ("accepted", "duplicates", "conflicts", "rejected")
+    whole = total["received"] == sum(total[name] for name in apart)
+    if whole and total["accepted"] == total["rated"] + total["not_billable"]:
+        parts = " + ".join(f"{figures.number(total[name])} {name}" for name in apart)
+        words = (
+            f"{figures.number(total['received'])} received = {parts}, and accepted = rated + not billable."
+        )
+        st.markdown(f":green[:material/check_circle:] {words} Nothing is missing.")
     else:
-        st.error(
-            "The counts do not add up: some events are neither rated nor accounted for. Rebuild before you close.",
-            icon=":material/error:",
-        )
+        words = "The counts do not add up: some events are neither rated nor accounted for."
+        st.error(f"{words} Rebuild before you close.", icon=":material/error:")
     if total["skipped_values"]:
-        st.markdown(
-            f":orange[:material/warning:] {figures.number(total['skipped_values'])} rated events hold no value that their meter can read; they count as events and add nothing."
-        )
+        skipped = figures.number(total["skipped_values"])
+        words = f"{skipped} rated events hold no value that their meter can read; they add nothing."
+        st.markdown(f":orange[:material/warning:] {words}")
 
 
 def _daily(days: Sequence[data.Row]) -> None:

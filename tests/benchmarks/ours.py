@@ -1,0 +1,66 @@
+"""Ratehouse under measurement: one build in this process, and what it metered.
+
+Run as a process: `python -m tests.benchmarks.ours HOME NIGHT [--full]`; prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from ratehouse import billing, warehouse
+from ratehouse.configuration import load_configuration
+from ratehouse.lake import Lake
+from ratehouse.settings import Settings
+
+# The totals of the metered states, in the shape of a peer's answer.
+METERED = """
+    select tenant_id, customer_id, event_type, cast(date_trunc('month', local_day) as date) as month,
+        cast(sum(rated_events) as bigint) as events, sum(rated_quantity) as total
+    from intermediate.int_metering__states group by all
+"""
+# The same of one meter, read from what was rated.
+RATED = """
+    select tenant_id, customer_id, 'storage_gb' as event_type, cast(date_trunc('month', service_start) as date) as month,
+        sum(event_count) as events, sum(quantity) as total
+    from marts.rated_charges where charge = 'storage' and event_count > 0 group by all
+"""
+
+
+def night(settings: Settings, bill_day: date) -> None:
+    """Set the clocks of every tenant to the start of `bill_day`, knowing everything recorded by then."""
+    configuration = load_configuration(settings)
+    known = datetime(bill_day.year, bill_day.month, bill_day.day, tzinfo=UTC)
+    billing.set_clocks(Lake(settings.lake_url), configuration, list(configuration.tenants), bill_day, known_as_of=known)
+
+
+def main(home: str, bill_day: str, *flags: str) -> None:
+    settings = Settings.load(Path(home))
+    started = time.perf_counter()
+    night(settings, date.fromisoformat(bill_day))
+    lake = Lake(settings.lake_url)
+    with warehouse.writer(settings):
+        if "--full" in flags:
+            warehouse.remove(settings)
+        billing.refresh(settings, lake)
+    wall = time.perf_counter() - started
+    results = json.loads((settings.warehouse_path.parent / "dbt_target" / "run_results.json").read_text())
+    models = {result["unique_id"].split(".")[-1]: result["execution_time"] for result in results["results"]}
+    print(json.dumps({"wall": wall, "models": models, "models_elapsed": results["elapsed_time"]}))
+
+
+def metered(settings: Settings, sql: str, target: Path) -> Path:
+    """The totals that Ratehouse metered, as Parquet."""
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"copy ({sql}) to '{target}' (format parquet)")
+    return target
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

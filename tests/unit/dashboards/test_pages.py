@@ -1,0 +1,159 @@
+"""The logic of each page on a company that the pipeline billed; what they look like is tests/browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import dashboards.finance
+from tests.unit.dashboards.published import published_home
+
+# The company is billed once per process, so one worker takes all tests of it.
+pytestmark = pytest.mark.xdist_group("published")
+
+APP = Path(dashboards.finance.__file__).with_name("app.py")
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RATEHOUSE_HOME", str(published_home().home))
+    return published_home().home
+
+
+def page(name: str, **address: str) -> AppTest:
+    test = AppTest.from_file(str(APP), default_timeout=120)
+    for key, value in address.items():
+        test.query_params[key] = value
+    test.run()
+    if name != "overview":
+        test.switch_page(f"views/{name}.py")
+        for key, value in address.items():
+            test.query_params[key] = value
+        test.run()
+    assert not test.exception, test.exception
+    return test
+
+
+def words(test: AppTest) -> str:
+    return "\n".join(
+        str(element.value) for element in (*test.title, *test.subheader, *test.caption, *test.markdown)
+    )
+
+
+def test_the_overview_never_mixes_currencies(home: Path) -> None:
+    shop, annex = page("overview", tenant="shop"), page("overview", tenant="annex")
+    assert shop.title[0].value == "Overview"
+    assert "Shop & Sons · billed up to 1 Mar 2026" in words(shop)
+    assert {metric.label: metric.value for metric in shop.metric} == {
+        "Invoiced in March": "21.05 USD",
+        "Documents in March": "1",
+        "Credit notes in March": "0.00 USD",
+        "Not invoiced yet": "0.00 USD",
+    }
+    assert annex.metric[0].value == "1,500 JPY"
+
+
+def test_the_overview_says_what_needs_a_look(home: Path) -> None:
+    text = words(page("overview", tenant="shop"))
+    assert "**2** rows were rejected and not replayed" in text
+    assert "**1** accepted events match no meter" in text
+    assert "All clear" in words(page("overview", tenant="annex"))
+
+
+def test_the_list_is_of_one_tenant_and_its_filters_narrow_it(home: Path) -> None:
+    test = page("invoices", tenant="shop")
+    assert list(test.dataframe[0].value["invoice_number"]) == ["SHP-2026-0002", "SHP-2026-0001"]
+    assert list(test.dataframe[0].value["total"]) == ["21.05", "101.20"]
+    assert "**2** documents · **122.25 USD**" in words(test)
+    test.text_input("filter_number").input("0001").run()
+    assert list(test.dataframe[0].value["invoice_number"]) == ["SHP-2026-0001"]
+    test.text_input("filter_number").input("nothing").run()
+    assert "No document passes these filters" in words(test)
+
+
+def test_a_document_shows_its_lines_and_total(home: Path) -> None:
+    test = page("invoices", tenant="shop", invoice="SHP-2026-0001")
+    assert test.title[0].value == "SHP-2026-0001"
+    assert {metric.label: metric.value for metric in test.metric}["Total"] == "101.20 USD"
+    lines = test.dataframe[0].value
+    assert list(lines["amount"]) == ["20.00", "12.00", "30.00", "1.20", "18.00", "20.00"]
+    assert list(lines["service"])[-1] == "1 \N{EN DASH} 28 Feb 2026"
+    assert test.button[1].label == "Make the PDF"
+
+
+def test_a_line_opens_down_to_its_events(home: Path) -> None:
+    test = page("invoices", tenant="shop", invoice="SHP-2026-0001", line="4")
+    text = words(test)
+    assert "Line 4: Page hits" in text
+    assert "their values add up to the line" in text
+    events = test.dataframe[-1].value
+    assert len(events) == 80 and events["event_id"][0] == "hit-000"
+
+
+def test_a_correction_shows_what_was_billed_and_what_came_late(home: Path) -> None:
+    test = page("invoices", tenant="shop", invoice="SHP-2026-0002", line="1")
+    text = words(test)
+    assert "Owed now **13.05** less billed before **12.00** is **1.05 USD**" in text
+    assert "3 events recorded after" in text
+    assert test.expander[0].label.startswith("3 late events")
+
+
+def test_an_address_of_another_tenant_shows_nothing_of_it(home: Path) -> None:
+    test = page("invoices", tenant="annex", invoice="SHP-2026-0001")
+    assert "別館 has no document SHP-2026-0001" in words(test)
+    assert not test.dataframe
+
+
+def test_usage_adds_up(home: Path) -> None:
+    test = page("usage", tenant="shop")
+    values = {metric.label: metric.value for metric in test.metric}
+    assert values == {
+        "Received": "237",
+        "Rated": "233",
+        "Not billable": "1",
+        "Duplicates": "1",
+        "Conflicts": "1",
+        "Rejected": "1",
+    }
+    assert "Nothing is missing" in words(test)
+    test.selectbox("reject_reason").select("bad_number").run()
+    assert len(test.dataframe[-1].value) == 1
+    assert "No usage has arrived" in words(page("usage", tenant="annex"))
+
+
+def test_runs_show_what_each_issued(home: Path) -> None:
+    test = page("runs", tenant="shop")
+    rows = test.dataframe[0].value
+    assert list(rows["documents"]) == [1, 1]
+    assert list(rows["totals"]) == ["21.05 USD", "101.20 USD"]
+    assert test.metric[0].value == "1 Mar 2026"
+
+
+def test_a_tenant_that_would_be_left_out_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "tenants" / "broken"
+    broken.mkdir(parents=True)
+    (broken / "tenant.yaml").write_text("tenant: broken\ncolour: red\n", encoding="utf-8")
+    monkeypatch.setenv("RATEHOUSE_TENANTS", str(tmp_path / "tenants"))
+    assert "**broken** would be left out of the next run" in page("runs", tenant="shop").error[0].value
+
+
+def test_the_tenant_is_chosen_in_the_sidebar_and_kept_from_page_to_page(home: Path) -> None:
+    test = page("invoices", tenant="shop")
+    test.sidebar.selectbox[0].select("annex").run()
+    assert test.query_params["tenant"] == "annex"
+    assert set(test.dataframe[0].value["currency"]) == {"JPY"}
+    test.switch_page("views/runs.py").run()
+    assert "別館" in words(test)
+
+
+def test_before_anything_is_published_the_app_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATEHOUSE_HOME", str(tmp_path))
+    test = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not test.exception
+    assert "Nothing published yet" in words(test) and "make demo" in words(test)
