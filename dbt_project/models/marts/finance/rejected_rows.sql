@@ -30,6 +30,13 @@ conflicts as (
 
 ),
 
+refused_adjustments as (
+
+    select * from {{ ref('int_credits__adjustments') }}
+    where verdict <> 'accepted'
+
+),
+
 refused_changes as (
 
     select
@@ -99,3 +106,16 @@ select
     recorded_at,
     false as replayed
 from refused_changes
+union all
+select
+    tenant_id,
+    md5(concat_ws('|', tenant_id, adjustment_id, line_id)) as reject_id,
+    'adjustments' as stream,
+    verdict as reason_code,
+    'adjustment ' || adjustment_id || ' asks for more than is left of line ' || line_id as reason,
+    cast(to_json(refused_adjustments) as varchar) as payload,
+    cast(null as varchar) as file,
+    cast(null as bigint) as line,
+    recorded_at,
+    false as replayed
+from refused_adjustments
