@@ -1,6 +1,7 @@
 """The issue step: gives due documents their number and hash and appends them to the ledger, once.
 
-SQL decides what is due (`int_invoicing__due_documents`, `int_invoicing__due_lines`); nothing here computes an amount. A run is
+SQL decides what is due (`int_invoicing__due_documents`, `int_invoicing__due_lines`) and which credit it uses
+(`int_credits__due_draws`, `int_credits__due_note_uses`); nothing here computes an amount. A run is
 visible when its row in `ledger/runs` is: that file is written last, so a process killed half-way leaves nothing behind that
 anybody reads, and the next run issues the same documents again under the same numbers.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,8 +22,11 @@ import pyarrow as pa
 
 from ratehouse import __version__
 from ratehouse.lake import Lake
-from ratehouse.ledger_schema import INVOICE_LINES, INVOICES, RELATIONS, RUNS
+from ratehouse.ledger_schema import CREDIT_DRAWS, CREDIT_NOTE_USES, INVOICE_LINES, INVOICES, RELATIONS, RUNS
 from ratehouse.price_book_source import plain
+
+
+_PLACEHOLDER = re.compile(r"\{(?P<name>[a-z_]+)[^}]*\}")
 
 
 @dataclass(frozen=True)
@@ -53,16 +58,24 @@ def issue(
     if not documents:
         return Issued(None, 0, 0, ())
     lines = _rows(connection, "intermediate.int_invoicing__due_lines", "tenant_id, document_key, line_no")
+    draws = _rows(connection, "intermediate.int_credits__due_draws", "tenant_id, document_key, grant_id")
+    uses = _rows(connection, "intermediate.int_credits__due_note_uses", "tenant_id, document_key, invoice_id, invoice_document_key")
     last = {
         (tenant, series): (seq, content_hash)
         for tenant, series, seq, content_hash in connection.execute(
             "select tenant_id, series, max(seq), max_by(content_hash, seq) from ledger.invoices group by all"
         ).fetchall()
     }
+    counts = {
+        (tenant, customer, kind): count
+        for tenant, customer, kind, count in connection.execute(
+            "select tenant_id, customer_id, kind, count(*) from ledger.invoices group by all"
+        ).fetchall()
+    }
     issued_tenants = {document["tenant_id"] for document in documents}
-    lines = [line for line in lines if line["tenant_id"] in issued_tenants]
+    lines, draws, uses = ([row for row in rows if row["tenant_id"] in issued_tenants] for rows in (lines, draws, uses))
     # The same facts on the same ledger are the same run, whoever starts it and however often.
-    run_key = _digest([documents, lines, sorted(last.items())])
+    run_key = _digest([documents, lines, draws, uses, sorted(last.items())])
     by_document: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for line in lines:
         by_document.setdefault((line["tenant_id"], line["document_key"]), []).append(line)
@@ -70,15 +83,21 @@ def issue(
     issued, issued_lines = [], []
     for document in documents:
         own_lines = by_document[document["tenant_id"], document["document_key"]]
-        issued.append(_number(document, own_lines, last, run_key))
+        issued.append(_number(document, own_lines, last, counts, run_key))
         issued_lines.extend(_identify(document, line, issued[-1]) for line in own_lines)
+    of_key = {
+        (document["tenant_id"], document["document_key"]): own for document, own in zip(documents, issued, strict=True)
+    }
     runs = _runs(issued, issued_lines, run_key)
     for relation, schema, rows in (
+        ("credit_draws", CREDIT_DRAWS, [_draw(draw, of_key) for draw in draws]),
+        ("credit_note_uses", CREDIT_NOTE_USES, [_use(use, of_key) for use in uses]),
         ("invoice_lines", INVOICE_LINES, issued_lines),
         ("invoices", INVOICES, issued),
         ("runs", RUNS, runs),
     ):
-        lake.write(f"ledger/{relation}", run_key, pa.Table.from_pylist(rows, schema=schema))
+        if rows:
+            lake.write(f"ledger/{relation}", run_key, pa.Table.from_pylist(rows, schema=schema))
     return Issued(
         run_key, len(issued), len(issued_lines), tuple((d["tenant_id"], d["invoice_id"]) for d in issued)
     )
@@ -93,27 +112,41 @@ def ledger_files(lake: Lake) -> dict[str, list[str]]:
     }
 
 
-def series_of(number_format: str, kind: str, issued_on: date) -> str:
-    """The series a document is numbered in: its kind's own prefix and the year (and month, if the format shows one) of issue."""
-    return _formatted(number_format, kind, issued_on, seq=None)
+def series_of(number_format: str, kind: str, issued_on: date, customer_id: str = "") -> str:
+    """The series a document is numbered in: its kind's own prefix and the year of issue. A format that counts per customer has a
+    series per customer, which never restarts."""
+    text = _prefixed(number_format, kind)
+    if "{customer_seq" in text and "{seq" not in text:
+        return _PLACEHOLDER.sub("", text) + customer_id
+    return _PLACEHOLDER.sub(lambda found: str(issued_on.year) if found["name"] == "year" else "", text)
 
 
 def _number(
     document: dict[str, Any],
     lines: list[dict[str, Any]],
     last: dict[tuple[str, str], tuple[int, str]],
+    counts: dict[tuple[str, str, str], int],
     run_key: str,
 ) -> dict[str, Any]:
     tenant, kind, issued_on = document["tenant_id"], document["kind"], document["issued_on"]
-    series = series_of(document["number_format"], kind, issued_on)
+    customer_id = document["customer_id"]
+    series = series_of(document["number_format"], kind, issued_on, customer_id)
     seq, previous_hash = last.get((tenant, series), (0, ""))
     seq += 1
     content_hash = _digest([previous_hash, document, lines])
     last[tenant, series] = (seq, content_hash)
+    counts[tenant, customer_id, kind] = counts.get((tenant, customer_id, kind), 0) + 1
+    number = _prefixed(document["number_format"], kind).format(
+        year=issued_on.year,
+        month=f"{issued_on.month:02d}",
+        customer_id=customer_id,
+        customer_seq=counts[tenant, customer_id, kind],
+        seq=seq,
+    )
     return {
         **{name: document.get(name) for name in INVOICES.names},
         "invoice_id": _digest([tenant, series, seq])[:24],
-        "invoice_number": _formatted(document["number_format"], kind, issued_on, seq=seq),
+        "invoice_number": number,
         "series": series,
         "seq": seq,
         # Instants of the record are the run's own clock, so that a reproduced run is identical to the byte.
@@ -136,6 +169,29 @@ def _identify(document: dict[str, Any], line: dict[str, Any], issued: dict[str, 
     }
 
 
+def _draw(draw: dict[str, Any], of_key: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    invoice = of_key[draw["tenant_id"], draw["document_key"]]
+    return {
+        **{name: draw.get(name) for name in CREDIT_DRAWS.names},
+        "invoice_id": invoice["invoice_id"],
+        "issued_at": invoice["issued_at"],
+        "run_key": invoice["run_key"],
+    }
+
+
+def _use(use: dict[str, Any], of_key: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    note = of_key[use["tenant_id"], use["document_key"]]
+    # An invoice of the same run has its identity only now.
+    invoice_id = use["invoice_id"] or of_key[use["tenant_id"], use["invoice_document_key"]]["invoice_id"]
+    return {
+        **{name: use.get(name) for name in CREDIT_NOTE_USES.names},
+        "credit_note_id": note["invoice_id"],
+        "invoice_id": invoice_id,
+        "issued_at": note["issued_at"],
+        "run_key": note["run_key"],
+    }
+
+
 def _runs(invoices: list[dict[str, Any]], lines: list[dict[str, Any]], run_key: str) -> list[dict[str, Any]]:
     tenants = {invoice["tenant_id"]: invoice for invoice in invoices}
     return [
@@ -153,16 +209,12 @@ def _runs(invoices: list[dict[str, Any]], lines: list[dict[str, Any]], run_key: 
     ]
 
 
-def _formatted(number_format: str, kind: str, issued_on: date, *, seq: int | None) -> str:
-    text = number_format
-    if kind == "credit_note":
-        # The same format with CN for the prefix: the letters before the first dash or placeholder.
-        prefix = text.split("{", 1)[0].split("-", 1)[0]
-        text = "CN" + text[len(prefix) :]
-    if seq is None:
-        head, _, tail = text.partition("{seq")
-        text = head + tail.partition("}")[2]
-    return text.format(year=issued_on.year, month=f"{issued_on.month:02d}", seq=seq)
+def _prefixed(number_format: str, kind: str) -> str:
+    if kind != "credit_note":
+        return number_format
+    # The same format with CN for the prefix: the letters before the first dash or placeholder.
+    prefix = number_format.split("{", 1)[0].split("-", 1)[0]
+    return "CN" + number_format[len(prefix) :]
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, relation: str, order: str) -> list[dict[str, Any]]:

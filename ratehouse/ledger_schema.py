@@ -50,6 +50,8 @@ INVOICE_LINES = _schema(
     *_texts("currency", "tax_code"),
     ("tax_percent", PRICE),
     *_texts("gl_account", "corrects_line_id", "cause_event_id", "slice_id", "rated_id"),
+    # The coupon of a discount and its application; the manual adjustment that a line carries out.
+    *_texts("coupon", "discount_id", "adjustment_id"),
     # The slice as it stands after this line: what the next difference starts from.
     ("slice_start_at", INSTANT),
     ("slice_end_at", INSTANT),
@@ -68,4 +70,31 @@ RUNS = _schema(
     *_texts("code_version"),
 )
 
-RELATIONS: dict[str, pa.Schema] = {"invoices": INVOICES, "invoice_lines": INVOICE_LINES, "runs": RUNS}
+# Credit that an invoice drew from a grant, in money and in the grant's own measure (a grant may be in a pricing unit).
+CREDIT_DRAWS = _schema(
+    *_texts("tenant_id", "grant_id", "invoice_id", "customer_id"),
+    ("amount", MONEY),
+    *_texts("currency"),
+    ("measure", QUANTITY),
+    *_texts("unit"),
+    ("drawn_on", pa.date32()),
+    ("issued_at", INSTANT),
+    *_texts("run_key"),
+)
+
+# What a credit note took off an open invoice when it was issued; the rest of its value is a grant.
+CREDIT_NOTE_USES = _schema(
+    *_texts("tenant_id", "credit_note_id", "invoice_id", "customer_id"),
+    ("amount", MONEY),
+    *_texts("currency"),
+    ("issued_at", INSTANT),
+    *_texts("run_key"),
+)
+
+RELATIONS: dict[str, pa.Schema] = {
+    "invoices": INVOICES,
+    "invoice_lines": INVOICE_LINES,
+    "credit_draws": CREDIT_DRAWS,
+    "credit_note_uses": CREDIT_NOTE_USES,
+    "runs": RUNS,
+}

@@ -82,3 +82,11 @@
 {% macro round_quantity(quantity, digits, mode) -%}
     cast({{ from_scaled(round_to_quantum(to_scaled('cast(' ~ quantity ~ ' as decimal(38, 10))', 10), power_of_ten('10 - ' ~ digits), mode), 10) }} as decimal(28, 10))
 {%- endmacro %}
+
+{# Money as an integer count of its currency's minor units, in which totals are split, and back to decimal(20,4). #}
+{% macro to_minor(amount, minor_digits) -%}
+    {{ divide_half_up(to_scaled('cast(' ~ amount ~ ' as decimal(38, 12))', 12), power_of_ten('12 - ' ~ minor_digits)) }}
+{%- endmacro %}
+{% macro from_minor(minor, minor_digits) -%}
+    cast({{ from_scaled('cast((' ~ minor ~ ') * ' ~ power_of_ten('4 - ' ~ minor_digits) ~ ' as hugeint)', 4) }} as decimal(20, 4))
+{%- endmacro %}

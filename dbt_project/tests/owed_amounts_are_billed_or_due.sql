@@ -14,12 +14,18 @@ waiting as (
 
 ),
 
--- A tenant may give nothing back for what is no longer used.
+-- A tenant may give nothing back for what is no longer used, leave out late usage, wait with small differences or gather to a day;
+-- and what was credited by hand limits later differences.
 generous as (
 
     select tenant_id
     from {{ ref('stg_ratehouse__tenants') }}
-    where proration_credit <> 'none'
+    where
+        proration_credit <> 'none'
+        and late_usage <> 'ignore'
+        and materiality = 0
+        and bill_day is null
+        and tenant_id not in (select tenant_id from {{ ref('stg_ratehouse__adjustments') }})
 
 ),
 
@@ -42,7 +48,8 @@ amounts as (
         0 as due
     from {{ ref('invoice_lines') }}
     where
-        line_type in ('recurring', 'usage', 'one_time', 'minimum', 'adjustment')
+        line_type in ('recurring', 'usage', 'one_time', 'minimum', 'adjustment', 'discount')
+        and adjustment_id is null
         and slice_id not in (select slice_id from waiting)
     union all
     select
@@ -52,7 +59,7 @@ amounts as (
         0 as billed,
         amount as due
     from {{ ref('int_invoicing__due_lines') }}
-    where line_type in ('recurring', 'usage', 'one_time', 'minimum', 'adjustment')
+    where line_type in ('recurring', 'usage', 'one_time', 'minimum', 'adjustment', 'discount') and adjustment_id is null
 
 )
 

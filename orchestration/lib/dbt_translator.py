@@ -24,7 +24,12 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 from orchestration.lib.names import CLOCKS, INVOICES, LEDGER
 
 # What the issue step reads (ratehouse.ledger).
-ISSUE_READS = ("int_invoicing__due_documents", "int_invoicing__due_lines")
+ISSUE_READS = (
+    "int_invoicing__due_documents",
+    "int_invoicing__due_lines",
+    "int_credits__due_draws",
+    "int_credits__due_note_uses",
+)
 # The models that read events, by the day on which they were received; everything else reads what they make.
 USAGE_MODELS = ("int_metering__event_copies", "int_metering__accepted_events", "int_metering__states")
 _INVOICES_FRESH = FreshnessPolicy.time_window(

@@ -40,6 +40,9 @@ PUBLIC = {
     "reconciliation_items": """
         area status reference expected_amount actual_amount difference currency age_days
     """,
+    "credit_balances": """
+        grant_id customer_id granted drawn expired remaining currency
+    """,
     "usage_completeness": """
         received_on event_type received duplicates conflicts rejected not_billable accepted rated
         skipped_values quantity_rated last_event_at

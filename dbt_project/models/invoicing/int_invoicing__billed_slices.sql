@@ -1,4 +1,4 @@
--- What has been billed, per service slice and group: the issued lines added up, how far the slice reaches after them, and the
+-- What has been billed, per service slice and group, discounts apart: the issued lines added up, how far the slice reaches after them, and the
 -- line that a correction points at.
 with
 
@@ -16,7 +16,10 @@ select
     currency,
     dimensions,
     slice_start_at,
+    coalesce(discount_id, '') as discount_id,
     sum(amount) as amount,
+    arg_max(quantity, (issued_at, billing_as_of, line_id)) as quantity,
+    arg_min(coupon, (issued_at, billing_as_of, line_id)) as coupon,
     arg_max(slice_end_at, (issued_at, billing_as_of, line_id)) as slice_end_at,
     arg_min(line_id, (issued_at, billing_as_of, line_id)) as first_line_id,
     arg_min(customer_id, (issued_at, billing_as_of, line_id)) as customer_id,
@@ -30,4 +33,4 @@ select
     arg_min(slice_id, (issued_at, billing_as_of, line_id)) as slice_id
 from lines
 where slice_start_at is not null
-group by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at
+group by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at, coalesce(discount_id, '')

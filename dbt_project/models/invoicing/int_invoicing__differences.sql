@@ -1,10 +1,11 @@
 -- Next invoice = what should have been billed − what has been billed, per service slice and group. A slice is known by its
--- subscription, plan, charge, group and start; what differs is its end or its amount.
+-- subscription, plan, charge, group and start (and, of a discount, its coupon); what differs is its end or its amount.
 --   not billed yet         a line of the charge's own type over the slice
 --   same end               an adjustment over the slice
 --   ends earlier now       an adjustment over the days no longer owed: what the kept part costs less what was billed
 --   ends later now         a line of the charge's own type over the days added
 --   not owed at all        an adjustment over the whole billed span
+-- A discount's difference stays a discount. A slice that was credited by hand gives back no more than is left of it.
 with
 
 should as (
@@ -25,6 +26,28 @@ billed as (
 
     select * from {{ ref('int_invoicing__billed_slices') }}
     where slice_id not in (select slice_id from waiting)
+
+),
+
+-- What was credited by hand, per slice: it stands outside of the difference and limits it.
+credited as (
+
+    select
+        corrected.tenant_id,
+        corrected.subscription_id,
+        corrected.plan,
+        corrected.charge,
+        corrected.currency,
+        corrected.dimensions,
+        corrected.slice_start_at,
+        sum(manual.amount) as amount
+    from {{ ref('stg_ratehouse__issued_invoice_lines') }} as manual
+    inner join {{ ref('stg_ratehouse__issued_invoice_lines') }} as corrected
+        on
+            manual.tenant_id = corrected.tenant_id
+            and manual.corrects_line_id = corrected.line_id
+    where manual.adjustment_id is not null
+    group by all
 
 ),
 
@@ -60,6 +83,8 @@ compared as (
         coalesce(should.price_book, billed.price_book) as price_book,
         coalesce(should.dimensions, billed.dimensions) as dimensions,
         coalesce(should.slice_start_at, billed.slice_start_at) as slice_start_at,
+        coalesce(should.discount_id, billed.discount_id) as discount_id,
+        coalesce(should.coupon, billed.coupon) as coupon,
         coalesce(should.slice_end_at, billed.slice_start_at) as slice_end_at,
         billed.slice_end_at as billed_end_at,
         case
@@ -73,6 +98,8 @@ compared as (
         should.service_end,
         should.quantity,
         should.unit_price,
+        billed.quantity as billed_quantity,
+        coalesce(billed.amount, 0) as billed_amount,
         coalesce(should.amount, 0) - coalesce(billed.amount, 0) as amount,
         coalesce(should.currency, billed.currency) as currency,
         coalesce(should.tax_code, billed.tax_code) as tax_code,
@@ -89,6 +116,39 @@ compared as (
             and should.currency = billed.currency
             and should.dimensions = billed.dimensions
             and should.slice_start_at = billed.slice_start_at
+            and should.discount_id = billed.discount_id
+
+),
+
+-- Nothing of a slice is given back twice: by hand and by the difference.
+capped as (
+
+    select
+        compared.* exclude (billed_amount) replace (
+            case
+                when compared.discount_id <> '' or compared.amount >= 0 or credited.amount is null then compared.amount
+                else least(0, greatest(
+                    compared.amount,
+                    -credited.amount
+                    - sum(compared.billed_amount) over of_slice
+                    - coalesce(sum(compared.amount) filter (where compared.discount_id <> '') over of_slice, 0)
+                ))
+            end as amount
+        )
+    from compared
+    left join credited
+        on
+            compared.tenant_id = credited.tenant_id
+            and compared.subscription_id = credited.subscription_id
+            and compared.plan = credited.plan
+            and compared.charge = credited.charge
+            and compared.currency = credited.currency
+            and compared.dimensions = credited.dimensions
+            and compared.slice_start_at = credited.slice_start_at
+    window of_slice as (
+        partition by compared.tenant_id, compared.subscription_id, compared.plan, compared.charge, compared.currency,
+            compared.dimensions, compared.slice_start_at
+    )
 
 ),
 
@@ -106,7 +166,7 @@ dated as (
             when compared.standing in ('shorter', 'gone') then {{ local_date('compared.billed_end_at', 'customers.timezone') }}
             else compared.service_end
         end as service_end
-    from compared
+    from capped as compared
     inner join customers
         on
             compared.tenant_id = customers.tenant_id
@@ -115,8 +175,10 @@ dated as (
 )
 
 select
-    * exclude (own_line_type, billed_end_at),
-    case when standing in ('new', 'longer') then own_line_type else 'adjustment' end as line_type
+    * exclude (own_line_type, billed_end_at, billed_quantity),
+    case when standing in ('new', 'longer') or discount_id <> '' then own_line_type else 'adjustment' end as line_type,
+    -- Usage that came after its period was billed.
+    own_line_type = 'usage' and standing = 'same' and quantity <> billed_quantity as is_late_usage
 from dated
 where
     amount <> 0

@@ -1,9 +1,20 @@
 -- The documents that the next run issues, in the order in which they are numbered. The issue step adds number and hash, no more.
 with
 
-lines as (
+totals as (
 
-    select * from {{ ref('int_invoicing__due_lines') }}
+    select * from {{ ref('int_invoicing__due_totals') }}
+
+),
+
+draws as (
+
+    select
+        tenant_id,
+        document_key,
+        sum(amount) as credits_applied
+    from {{ ref('int_credits__due_draws') }}
+    group by tenant_id, document_key
 
 ),
 
@@ -19,23 +30,6 @@ tenants as (
 
 ),
 
-totals as (
-
-    select
-        tenant_id,
-        document_key,
-        kind,
-        bill_to_customer_id as customer_id,
-        currency,
-        cast(coalesce(sum(amount) filter (where line_type <> 'tax'), 0) as decimal(20, 4)) as subtotal,
-        cast(coalesce(sum(amount) filter (where line_type = 'tax'), 0) as decimal(20, 4)) as tax,
-        -- A credit note that corrects one document names it (Directive 2006/112, Art. 219).
-        case when count(distinct corrects_line_id) = 1 then min(corrects_line_id) end as corrects_line_id
-    from lines
-    group by all
-
-),
-
 notes as (
 
     select
@@ -45,16 +39,6 @@ notes as (
     from {{ ref('int_taxes__line_rates') }}
     where note is not null
     group by tenant_id, document_key
-
-),
-
-issued_lines as (
-
-    select
-        tenant_id,
-        line_id,
-        invoice_id
-    from {{ ref('stg_ratehouse__issued_invoice_lines') }}
 
 ),
 
@@ -72,14 +56,18 @@ dated as (
         customers.language,
         customers.po_number,
         tenants.name as seller_name,
-        {{ local_date('tenants.billing_as_of', 'customers.timezone') }} as bill_date,
+        coalesce(draws.credits_applied, 0) as credits_applied,
         {{ local_date('tenants.known_as_of', 'customers.timezone') }} as known_on
     from totals
     inner join tenants on totals.tenant_id = tenants.tenant_id
     inner join customers
         on
             totals.tenant_id = customers.tenant_id
-            and totals.customer_id = customers.customer_id
+            and totals.bill_to_customer_id = customers.customer_id
+    left join draws
+        on
+            totals.tenant_id = draws.tenant_id
+            and totals.document_key = draws.document_key
 
 )
 
@@ -87,19 +75,19 @@ select
     dated.tenant_id,
     dated.document_key,
     dated.kind,
-    dated.customer_id,
+    dated.bill_to_customer_id as customer_id,
     dated.currency,
     dated.bill_date,
     dated.bill_date as issued_on,
     cast(dated.bill_date + cast(case when dated.kind = 'invoice' then dated.due_days else 0 end as integer) as date) as due_on,
     dated.subtotal,
-    cast(0 as decimal(20, 4)) as discount,
+    dated.discount,
     dated.tax,
-    cast(dated.subtotal + dated.tax as decimal(20, 4)) as total,
-    cast(0 as decimal(20, 4)) as credits_applied,
-    cast(dated.subtotal + dated.tax as decimal(20, 4)) as amount_due,
+    dated.total,
+    cast(dated.credits_applied as decimal(20, 4)) as credits_applied,
+    cast(dated.total - dated.credits_applied as decimal(20, 4)) as amount_due,
     notes.notes,
-    issued_lines.invoice_id as corrects_invoice_id,
+    dated.corrects_invoice_id,
     dated.number_format,
     dated.seller_name,
     dated.legal_entity,
@@ -114,10 +102,6 @@ select
     dated.billing_as_of,
     dated.known_as_of
 from dated
-left join issued_lines
-    on
-        dated.tenant_id = issued_lines.tenant_id
-        and dated.corrects_line_id = issued_lines.line_id
 left join notes
     on
         dated.tenant_id = notes.tenant_id

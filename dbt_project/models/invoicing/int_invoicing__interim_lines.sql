@@ -19,6 +19,7 @@ plans as (
 billed as (
 
     select * from {{ ref('int_invoicing__billed_slices') }}
+    where discount_id = ''
 
 ),
 
@@ -107,6 +108,8 @@ select
     steps.currency,
     steps.tax_code,
     steps.gl_account,
+    steps.period_start,
+    steps.due_on,
     steps.due_at,
     steps.cause_event_id,
     coalesce(steps.total >= steps.next_step, false) as is_due

@@ -1,4 +1,5 @@
--- The tax of a document: one amount per rate, on the sum of the rate's lines, rounded once (EN 16931).
+-- The tax of a document: one amount per rate, on the sum of the rate's lines, rounded once (EN 16931). The credit note that takes back
+-- the last of a rate's lines takes what is left of its tax, so the notes of an invoice add up to it.
 with
 
 lines as (
@@ -22,6 +23,107 @@ tenants as (
 currencies as (
 
     select * from {{ ref('currencies') }}
+
+),
+
+issued as (
+
+    select * from {{ ref('stg_ratehouse__issued_invoice_lines') }}
+
+),
+
+documents as (
+
+    select * from {{ ref('stg_ratehouse__issued_invoices') }}
+
+),
+
+-- The one invoice that all lines of a rate on a credit note correct.
+corrected as (
+
+    select
+        lines.tenant_id,
+        lines.document_key,
+        line_rates.tax_code,
+        line_rates.tax_percent,
+        min(issued.invoice_id) as invoice_id
+    from lines
+    inner join line_rates
+        on
+            lines.tenant_id = line_rates.tenant_id
+            and lines.document_key = line_rates.document_key
+            and lines.line_no = line_rates.line_no
+    left join issued
+        on
+            lines.tenant_id = issued.tenant_id
+            and lines.corrects_line_id = issued.line_id
+    where lines.kind = 'credit_note'
+    group by lines.tenant_id, lines.document_key, line_rates.tax_code, line_rates.tax_percent
+    having count(distinct issued.invoice_id) = 1 and count(*) = count(issued.invoice_id)
+
+),
+
+-- An invoice and what corrected its lines so far, each with the document it stands on.
+standing as (
+
+    select
+        issued.tenant_id,
+        issued.invoice_id,
+        issued.invoice_id as document_id,
+        issued.tax_code,
+        issued.tax_percent,
+        issued.line_type,
+        issued.amount
+    from issued
+    union all
+    select
+        notes.tenant_id,
+        documents.corrects_invoice_id as invoice_id,
+        notes.invoice_id as document_id,
+        notes.tax_code,
+        notes.tax_percent,
+        notes.line_type,
+        notes.amount
+    from issued as notes
+    inner join documents
+        on
+            notes.tenant_id = documents.tenant_id
+            and notes.invoice_id = documents.invoice_id
+    where documents.kind = 'credit_note' and documents.corrects_invoice_id is not null
+
+),
+
+-- A correction that shares its document with those of another invoice has no tax of its own to count.
+mixed as (
+
+    select distinct
+        originals.tenant_id,
+        originals.invoice_id
+    from issued as corrections
+    inner join issued as originals
+        on
+            corrections.tenant_id = originals.tenant_id
+            and corrections.corrects_line_id = originals.line_id
+    inner join documents
+        on
+            corrections.tenant_id = documents.tenant_id
+            and corrections.invoice_id = documents.invoice_id
+    where documents.kind <> 'credit_note' or documents.corrects_invoice_id is null
+
+),
+
+remaining as (
+
+    select
+        tenant_id,
+        invoice_id,
+        tax_code,
+        tax_percent,
+        sum(case when line_type = 'tax' then 0 else amount end) as net,
+        sum(case when line_type = 'tax' then amount else 0 end) as tax
+    from standing
+    where (tenant_id, invoice_id) not in (select (tenant_id, invoice_id) from mixed)
+    group by tenant_id, invoice_id, tax_code, tax_percent
 
 ),
 
@@ -52,10 +154,25 @@ taxed as (
 
     select
         taxable.*,
-        {{ round_money('cast(taxable.taxable_amount * taxable.tax_percent * cast(0.01 as decimal(3, 2)) as decimal(38, 22))', 'currencies.minor_digits', 'tenants.rounding_mode') }} as amount
+        case
+            when remaining.net = -taxable.taxable_amount then cast(-remaining.tax as decimal(20, 4))
+            else {{ round_money('cast(taxable.taxable_amount * taxable.tax_percent * cast(0.01 as decimal(3, 2)) as decimal(38, 22))', 'currencies.minor_digits', 'tenants.rounding_mode') }}
+        end as amount
     from taxable
     inner join tenants on taxable.tenant_id = tenants.tenant_id
     inner join currencies on taxable.currency = currencies.currency
+    left join corrected
+        on
+            taxable.tenant_id = corrected.tenant_id
+            and taxable.document_key = corrected.document_key
+            and taxable.tax_code is not distinct from corrected.tax_code
+            and taxable.tax_percent = corrected.tax_percent
+    left join remaining
+        on
+            corrected.tenant_id = remaining.tenant_id
+            and corrected.invoice_id = remaining.invoice_id
+            and corrected.tax_code is not distinct from remaining.tax_code
+            and corrected.tax_percent = remaining.tax_percent
 
 )
 

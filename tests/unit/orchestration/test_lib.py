@@ -56,7 +56,9 @@ def manifest() -> dict[str, Any]:
         _node("stg_issued", "source.p.ledger.invoices", view=True),
         _node("billed", "model.p.stg_issued"),
         _node("int_invoicing__due_lines", "model.p.billed"),
-        _node("int_invoicing__due_documents", "model.p.int_invoicing__due_lines", "model.p.stg_issued"),
+        _node("int_credits__due_draws", "model.p.int_invoicing__due_lines"),
+        _node("int_credits__due_note_uses", "model.p.int_credits__due_draws"),
+        _node("int_invoicing__due_documents", "model.p.int_credits__due_draws", "model.p.stg_issued"),
         _node("invoices", "model.p.stg_issued"),
         _node("upcoming", "model.p.int_invoicing__due_lines"),
     ]
@@ -119,6 +121,8 @@ def test_the_issue_step_cuts_the_graph_without_a_cycle(manifest: dict[str, Any])
     assert translator.billed_side == {
         "model.p.billed",
         "model.p.int_invoicing__due_lines",
+        "model.p.int_credits__due_draws",
+        "model.p.int_credits__due_note_uses",
         "model.p.int_invoicing__due_documents",
     }
     assert translator.after_issue == {AssetKey(["s", "invoices"]), AssetKey(["s", "upcoming"])}

@@ -45,6 +45,8 @@ select
     lines.gl_account,
     lines.corrects_line_id,
     lines.cause_event_id,
+    lines.coupon,
+    lines.adjustment_id,
     lines.slice_id,
     lines.rated_id
 from lines

@@ -1,41 +1,65 @@
+with
+
+documents as (
+
+    select * from {{ ref('stg_ratehouse__issued_invoices') }}
+
+),
+
+open_amounts as (
+
+    select * from {{ ref('int_credits__open_amounts') }}
+
+)
+
 select
-    tenant_id,
-    invoice_id,
-    invoice_number,
-    series,
-    seq,
-    kind,
-    customer_id,
-    currency,
-    bill_date,
-    issued_on,
-    issued_at,
-    due_on,
-    subtotal,
-    discount,
-    tax,
-    total,
-    credits_applied,
-    amount_due,
-    cast(0 as decimal(20, 4)) as amount_paid,
-    -- What is owed nothing on is settled.
-    case when kind = 'invoice' and amount_due = 0 then 'paid' else 'issued' end as status,
-    corrects_invoice_id,
-    seller_name,
-    legal_entity,
-    bill_to_name,
-    bill_to_address,
-    bill_to_country,
-    bill_to_tax_id,
-    timezone,
-    language,
-    po_number,
-    notes,
-    due_days,
-    billing_as_of,
-    known_as_of,
-    code_version,
-    run_key,
-    content_hash,
-    previous_hash
-from {{ ref('stg_ratehouse__issued_invoices') }}
+    documents.tenant_id,
+    documents.invoice_id,
+    documents.invoice_number,
+    documents.series,
+    documents.seq,
+    documents.kind,
+    documents.customer_id,
+    documents.currency,
+    documents.bill_date,
+    documents.issued_on,
+    documents.issued_at,
+    documents.due_on,
+    documents.subtotal,
+    documents.discount,
+    documents.tax,
+    documents.total,
+    documents.credits_applied,
+    documents.amount_due,
+    coalesce(open_amounts.paid_amount, cast(0 as decimal(20, 4))) as amount_paid,
+    -- What nothing is open of is settled, by money, notes or credit.
+    case
+        when documents.kind <> 'invoice' then 'issued'
+        when open_amounts.voided_at is not null then 'void'
+        when open_amounts.open_amount = 0 then 'paid'
+        when open_amounts.paid_amount > 0 then 'partially_paid'
+        else 'issued'
+    end as status,
+    documents.corrects_invoice_id,
+    documents.seller_name,
+    documents.legal_entity,
+    documents.bill_to_name,
+    documents.bill_to_address,
+    documents.bill_to_country,
+    documents.bill_to_tax_id,
+    documents.timezone,
+    documents.language,
+    documents.po_number,
+    documents.notes,
+    documents.due_days,
+    documents.billing_as_of,
+    documents.known_as_of,
+    documents.code_version,
+    documents.run_key,
+    documents.content_hash,
+    documents.previous_hash
+from documents
+left join open_amounts
+    on
+        documents.tenant_id = open_amounts.tenant_id
+        and documents.invoice_id = open_amounts.invoice_id

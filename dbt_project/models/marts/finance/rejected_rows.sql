@@ -30,6 +30,13 @@ conflicts as (
 
 ),
 
+refused_adjustments as (
+
+    select * from {{ ref('int_credits__adjustments') }}
+    where verdict <> 'accepted'
+
+),
+
 refused_changes as (
 
     select
@@ -47,6 +54,26 @@ refused_changes as (
             and folds.subscription_id = events.subscription_id
             and folds.event_order = events.event_order
     where folds.verdict not in ('accepted', 'superseded', 'ignored')
+
+),
+
+refused_contracts as (
+
+    select
+        contracts.*,
+        verdicts.refusal
+    from {{ ref('stg_ratehouse__contracts') }} as contracts
+    inner join (
+        select distinct
+            tenant_id,
+            contract_id,
+            refusal
+        from {{ ref('int_revenue__standalone_prices') }}
+        where refusal is not null
+    ) as verdicts
+        on
+            contracts.tenant_id = verdicts.tenant_id
+            and contracts.contract_id = verdicts.contract_id
 
 )
 
@@ -99,3 +126,33 @@ select
     recorded_at,
     false as replayed
 from refused_changes
+union all
+select
+    tenant_id,
+    md5(concat_ws('|', tenant_id, adjustment_id, line_id)) as reject_id,
+    'adjustments' as stream,
+    verdict as reason_code,
+    'adjustment ' || adjustment_id || ' asks for more than is left of line ' || line_id as reason,
+    cast(to_json(refused_adjustments) as varchar) as payload,
+    cast(null as varchar) as file,
+    cast(null as bigint) as line,
+    recorded_at,
+    false as replayed
+from refused_adjustments
+union all
+select
+    tenant_id,
+    md5(concat_ws('|', tenant_id, contract_id, refusal)) as reject_id,
+    'contracts' as stream,
+    refusal as reason_code,
+    case refusal
+        when 'residual_out_of_range' then 'what the other obligations of contract ' || contract_id || ' leave over is outside the range of its residual obligation'
+        when 'no_allocation_basis' then 'contract ' || contract_id || ' has a price and no obligation with a stand-alone selling price'
+        else 'contract ' || contract_id || ' has terms that are not recognised yet: a prospective modification or financing'
+    end as reason,
+    cast(to_json(refused_contracts) as varchar) as payload,
+    cast(null as varchar) as file,
+    cast(null as bigint) as line,
+    recorded_at,
+    false as replayed
+from refused_contracts

@@ -1,0 +1,200 @@
+-- Manual adjustments met by what is left of the lines they point at, in the order of their time and id: accepted, or refused because
+-- they take off more than is left. A void points at every line of its document and takes what is left of each.
+with
+
+adjustments as (
+
+    select adjustments.*
+    from {{ ref('stg_ratehouse__adjustments') }} as adjustments
+    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on adjustments.tenant_id = tenants.tenant_id
+    where adjustments.effective_at <= tenants.billing_as_of
+
+),
+
+invoices as (
+
+    select * from {{ ref('stg_ratehouse__issued_invoices') }}
+
+),
+
+lines as (
+
+    select * from {{ ref('stg_ratehouse__issued_invoice_lines') }}
+    where line_type <> 'tax'
+
+),
+
+carried_out as (
+
+    select distinct
+        tenant_id,
+        adjustment_id
+    from lines
+    where adjustment_id is not null
+
+),
+
+voided as (
+
+    select
+        tenant_id,
+        invoice_id
+    from {{ ref('int_credits__open_amounts') }}
+    where voided_at is not null
+
+),
+
+-- What took off a line or its discount since.
+corrections as (
+
+    select
+        tenant_id,
+        corrects_line_id,
+        sum(case when line_type = 'discount' then greatest(amount, 0) else least(amount, 0) end) as amount
+    from lines
+    where corrects_line_id is not null
+    group by tenant_id, corrects_line_id
+
+),
+
+discounts as (
+
+    select
+        lines.tenant_id,
+        lines.invoice_id,
+        lines.subscription_id,
+        lines.charge,
+        lines.dimensions,
+        lines.service_start,
+        lines.service_end,
+        sum(lines.amount + coalesce(corrections.amount, 0)) as amount
+    from lines
+    left join corrections
+        on
+            lines.tenant_id = corrections.tenant_id
+            and lines.line_id = corrections.corrects_line_id
+    where lines.line_type = 'discount'
+    group by all
+
+),
+
+remaining as (
+
+    select
+        lines.*,
+        cast(lines.amount + coalesce(corrections.amount, 0) + coalesce(discounts.amount, 0) as decimal(20, 4)) as left_amount
+    from lines
+    left join corrections
+        on
+            lines.tenant_id = corrections.tenant_id
+            and lines.line_id = corrections.corrects_line_id
+    left join discounts
+        on
+            lines.tenant_id = discounts.tenant_id
+            and lines.invoice_id = discounts.invoice_id
+            and lines.subscription_id is not distinct from discounts.subscription_id
+            and lines.charge = discounts.charge
+            and lines.dimensions = discounts.dimensions
+            and lines.service_start = discounts.service_start
+            and lines.service_end = discounts.service_end
+    where lines.line_type <> 'discount'
+
+),
+
+pointed as (
+
+    select
+        adjustments.tenant_id,
+        adjustments.adjustment_id,
+        adjustments.effective_at,
+        adjustments.recorded_at,
+        adjustments.amount as asked_amount,
+        adjustments.reason_code,
+        adjustments.reason,
+        remaining.line_id,
+        remaining.left_amount
+    from adjustments
+    inner join invoices
+        on
+            adjustments.tenant_id = invoices.tenant_id
+            and (adjustments.invoice_id = invoices.invoice_id or adjustments.invoice_number = invoices.invoice_number)
+    inner join remaining
+        on
+            invoices.tenant_id = remaining.tenant_id
+            and invoices.invoice_id = remaining.invoice_id
+    left join voided
+        on
+            invoices.tenant_id = voided.tenant_id
+            and invoices.invoice_id = voided.invoice_id
+    where
+        case
+            -- A document that was voided unpaid is closed as a whole; one that was paid is credited line by line.
+            when adjustments.reason_code = 'void' then voided.invoice_id is null
+            else
+                (adjustments.line_id is null or adjustments.line_id = remaining.line_id)
+                and (adjustments.charge is null or adjustments.charge = remaining.charge)
+                and (adjustments.subscription_id is null or adjustments.subscription_id = remaining.subscription_id)
+                and (adjustments.service_start is null or adjustments.service_start = remaining.service_start)
+        end
+        and (adjustments.tenant_id, adjustments.adjustment_id) not in (select (tenant_id, adjustment_id) from carried_out)
+    -- An adjustment that points at several lines means the one of which most is left.
+    qualify
+        adjustments.reason_code = 'void'
+        or row_number() over (
+            partition by adjustments.tenant_id, adjustments.adjustment_id order by remaining.left_amount desc, remaining.line_id
+        ) = 1
+
+),
+
+-- Each takes of what those before it left; what is refused takes nothing.
+listed as (
+
+    select
+        tenant_id,
+        line_id,
+        list(adjustment_id order by effective_at, adjustment_id) as adjustment_ids,
+        list({'amount': cast(asked_amount as decimal(20, 4)), 'is_void': reason_code is not distinct from 'void'} order by effective_at, adjustment_id) as asked,
+        greatest(min(left_amount), cast(0 as decimal(20, 4))) as left_amount
+    from pointed
+    group by tenant_id, line_id
+
+),
+
+met as (
+
+    select
+        tenant_id,
+        line_id,
+        unnest(adjustment_ids) as adjustment_id,
+        unnest(list_reduce(
+            asked,
+            lambda now, one: list_transform(
+                [cast(case when one.is_void then -now.rest when -one.amount <= now.rest then one.amount end as decimal(20, 4))],
+                lambda given: {
+                    'rest': cast(now.rest + coalesce(given, 0) as decimal(20, 4)),
+                    'log': list_append(now.log, given)
+                }
+            )[1],
+            {'rest': left_amount, 'log': cast([] as decimal(20, 4) [])}
+        ).log) as amount
+    from listed
+
+)
+
+select
+    pointed.tenant_id,
+    pointed.adjustment_id,
+    pointed.line_id,
+    pointed.effective_at,
+    pointed.recorded_at,
+    pointed.asked_amount,
+    pointed.reason_code,
+    pointed.reason,
+    met.amount,
+    case when met.amount is null then 'adjustment_too_large' else 'accepted' end as verdict
+from pointed
+inner join met
+    on
+        pointed.tenant_id = met.tenant_id
+        and pointed.line_id = met.line_id
+        and pointed.adjustment_id = met.adjustment_id

@@ -1,0 +1,109 @@
+-- Every grant as it stands today: its refills and draws folded in the order of days, a day's refill before its draws.
+with
+
+grants as (
+
+    select * from {{ ref('int_credits__grants') }}
+
+),
+
+draws as (
+
+    select
+        tenant_id,
+        grant_id,
+        drawn_on,
+        sum(measure) as measure
+    from {{ ref('stg_ratehouse__credit_draws') }}
+    group by tenant_id, grant_id, drawn_on
+
+),
+
+refills as (
+
+    select
+        *,
+        unnest(generate_series(0, case refilled_every
+            when 'month' then datediff('month', effective_on, greatest(today, effective_on))
+            when 'week' then datediff('day', effective_on, greatest(today, effective_on)) // 7
+            when 'day' then datediff('day', effective_on, greatest(today, effective_on))
+            else 0
+        end)) as refill_no
+    from grants
+
+),
+
+refilled as (
+
+    select
+        *,
+        {{ period_boundary(
+            'effective_on', 'day(effective_on)', "case when refilled_every = 'month' then 1 end",
+            "case refilled_every when 'week' then 7 else 1 end", 'refill_no'
+        ) }} as refill_on
+    from (select * replace (coalesce(refilled_every, 'day') as refilled_every) from refills)
+
+),
+
+movements as (
+
+    select
+        tenant_id,
+        grant_id,
+        refill_on as on_day,
+        0 as day_order,
+        amount
+    from refilled
+    where refill_no = 0 or (refill_on <= today and refill_on < coalesce(ends_on, date '9999-12-31'))
+    union all
+    select
+        tenant_id,
+        grant_id,
+        drawn_on as on_day,
+        1 as day_order,
+        measure as amount
+    from draws
+
+),
+
+listed as (
+
+    select
+        tenant_id,
+        grant_id,
+        list({'draws': day_order = 1, 'amount': cast(amount as decimal(28, 10))} order by on_day, day_order) as movements,
+        cast(sum(case when day_order = 0 then amount else 0 end) as decimal(28, 10)) as granted,
+        cast(sum(case when day_order = 1 then amount else 0 end) as decimal(28, 10)) as drawn
+    from movements
+    group by tenant_id, grant_id
+
+),
+
+folded as (
+
+    select
+        grants.*,
+        listed.granted,
+        listed.drawn,
+        -- A refill keeps of the rest what may roll over.
+        list_reduce(
+            listed.movements,
+            lambda rest, movement: cast(
+                case when movement.draws then rest - movement.amount else least(rest, grants.rollover_max) + movement.amount end
+                as decimal(28, 10)
+            ),
+            cast(0 as decimal(28, 10))
+        ) as rest
+    from grants
+    inner join listed
+        on
+            grants.tenant_id = listed.tenant_id
+            and grants.grant_id = listed.grant_id
+
+)
+
+select
+    * exclude (rest),
+    case when ends_on <= today then cast(0 as decimal(28, 10)) else rest end as remaining,
+    cast(granted - drawn - case when ends_on <= today then 0 else rest end as decimal(28, 10)) as expired
+from folded

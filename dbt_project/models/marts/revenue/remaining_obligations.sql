@@ -1,0 +1,51 @@
+-- The price not yet recognised (606-10-50-13), and how much of it will be within twelve months.
+with
+
+schedules as (
+
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        period,
+        as_of,
+        recognise,
+        allocated - recognised_to_date as remaining,
+        recognised_in_a_year - recognised_to_date as remaining_12_months
+    from {{ ref('int_revenue__schedules') }}
+    union all
+    -- A billed line is served by the end of its days.
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        period,
+        as_of,
+        min(recognise) as recognise,
+        sum(allocated - recognised_to_date) as remaining,
+        sum(allocated - recognised_to_date) as remaining_12_months
+    from {{ ref('int_revenue__line_schedules') }}
+    group by tenant_id, contract_id, obligation_id, period, as_of
+
+),
+
+contracts as (
+
+    select * from {{ ref('int_revenue__contracts') }}
+
+)
+
+select
+    schedules.tenant_id,
+    schedules.contract_id,
+    schedules.obligation_id,
+    schedules.period,
+    {{ from_minor('schedules.remaining', 'contracts.minor_digits') }} as rpo,
+    {{ from_minor('schedules.remaining_12_months', 'contracts.minor_digits') }} as rpo_12_months,
+    case when schedules.recognise = 'as_invoiced' then 'right_to_invoice' end as excluded_reason,
+    contracts.currency
+from schedules
+inner join contracts
+    on
+        schedules.tenant_id = contracts.tenant_id
+        and schedules.contract_id = contracts.contract_id

@@ -1,0 +1,35 @@
+with
+
+recognised as (
+
+    select * from {{ ref('int_revenue__recognised') }}
+
+),
+
+contracts as (
+
+    select * from {{ ref('int_revenue__contracts') }}
+
+)
+
+select
+    recognised.tenant_id,
+    recognised.contract_id,
+    recognised.obligation_id,
+    contracts.customer_id,
+    recognised.period,
+    recognised.posting_period,
+    recognised.method,
+    {{ from_minor('recognised.recognised', 'contracts.minor_digits') }} as recognised,
+    {{ from_minor('sum(recognised.recognised) over to_date', 'contracts.minor_digits') }} as cumulative,
+    {{ from_minor('recognised.prior_performance', 'contracts.minor_digits') }} as prior_performance,
+    contracts.currency
+from recognised
+inner join contracts
+    on
+        recognised.tenant_id = contracts.tenant_id
+        and recognised.contract_id = contracts.contract_id
+window to_date as (
+    partition by recognised.tenant_id, recognised.contract_id, recognised.obligation_id
+    order by recognised.posting_period, recognised.period
+)

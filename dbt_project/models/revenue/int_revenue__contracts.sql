@@ -1,0 +1,92 @@
+-- Every contract under way: those that were stated, and every billed subscription that none of them names, which is its own
+-- contract (docs/decisions/revenue.md). `reported_before` is the first day of the running month: months before it are complete.
+with
+
+contracts as (
+
+    select * from {{ ref('stg_ratehouse__contracts') }}
+
+),
+
+tenants as (
+
+    select * from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+currencies as (
+
+    select * from {{ ref('currencies') }}
+
+),
+
+lines as (
+
+    select * from {{ ref('int_revenue__invoice_lines') }}
+
+),
+
+named as (
+
+    select
+        tenant_id,
+        contract_id,
+        unnest({{ json_texts('subscription_ids') }}) as subscription_id
+    from contracts
+
+),
+
+refused as (
+
+    select distinct
+        tenant_id,
+        contract_id
+    from {{ ref('int_revenue__standalone_prices') }}
+    where refusal is not null
+
+),
+
+stated as (
+
+    select
+        contracts.tenant_id,
+        contracts.contract_id,
+        cast(null as varchar) as subscription_id,
+        contracts.customer_id,
+        contracts.currency,
+        contracts.signed_on,
+        contracts.cancellable
+    from contracts
+    left join refused
+        on
+            contracts.tenant_id = refused.tenant_id
+            and contracts.contract_id = refused.contract_id
+    where refused.contract_id is null
+    union all by name
+    -- A subscription has one contract per currency it was billed in; the rule is one currency per subscription.
+    select
+        lines.tenant_id,
+        lines.subscription_id as contract_id,
+        lines.subscription_id,
+        min(lines.customer_id) as customer_id,
+        min(lines.currency) as currency,
+        least(min(lines.bill_date), min(lines.service_start)) as signed_on,
+        false as cancellable
+    from lines
+    left join named
+        on
+            lines.tenant_id = named.tenant_id
+            and lines.subscription_id = named.subscription_id
+    where named.subscription_id is null
+    group by lines.tenant_id, lines.subscription_id
+
+)
+
+select
+    stated.*,
+    currencies.minor_digits,
+    tenants.timezone,
+    cast(date_trunc('month', {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}) as date) as reported_before
+from stated
+inner join tenants on stated.tenant_id = tenants.tenant_id
+inner join currencies on stated.currency = currencies.currency

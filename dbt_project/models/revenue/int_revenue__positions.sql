@@ -1,0 +1,111 @@
+-- Every contract at every month end, in minor units: the movements of the month and the totals to date.
+with
+
+month_ends as (
+
+    select * from {{ ref('int_revenue__month_ends') }}
+
+),
+
+contracts as (
+
+    select * from {{ ref('int_revenue__contracts') }}
+
+),
+
+billing as (
+
+    select
+        tenant_id,
+        contract_id,
+        strftime(posted_on, '%Y-%m') as period,
+        coalesce(sum(amount) filter (where type = 'billed'), 0) as invoiced,
+        coalesce(sum(amount) filter (where type = 'credit'), 0) as credited,
+        coalesce(sum(amount) filter (where type = 'refund'), 0) as refunded,
+        coalesce(sum(amount) filter (where type = 'paid'), 0) as paid
+    from {{ ref('int_revenue__billing') }}
+    group by tenant_id, contract_id, strftime(posted_on, '%Y-%m')
+
+),
+
+recognised as (
+
+    select
+        tenant_id,
+        contract_id,
+        posting_period as period,
+        sum(recognised) as recognised
+    from {{ ref('int_revenue__recognised') }}
+    group by tenant_id, contract_id, posting_period
+
+),
+
+refund_liabilities as (
+
+    select * from {{ ref('int_revenue__refund_liabilities') }}
+
+),
+
+movements as (
+
+    select
+        month_ends.tenant_id,
+        month_ends.contract_id,
+        month_ends.period,
+        month_ends.as_of,
+        contracts.currency,
+        contracts.minor_digits,
+        contracts.cancellable,
+        coalesce(billing.credited, 0) as credited,
+        coalesce(billing.refunded, 0) as refunded,
+        coalesce(recognised.recognised, 0) as recognised,
+        coalesce(sum(billing.invoiced) over to_date, 0) as invoiced_to_date,
+        coalesce(sum(billing.credited) over to_date, 0) as credited_to_date,
+        coalesce(sum(billing.refunded) over to_date, 0) as refunded_to_date,
+        coalesce(sum(billing.paid) over to_date, 0) as paid_to_date,
+        coalesce(sum(recognised.recognised) over to_date, 0) as recognised_to_date,
+        coalesce(refund_liabilities.refund_liability, 0) as refund_liability
+    from month_ends
+    inner join contracts
+        on
+            month_ends.tenant_id = contracts.tenant_id
+            and month_ends.contract_id = contracts.contract_id
+    left join billing
+        on
+            month_ends.tenant_id = billing.tenant_id
+            and month_ends.contract_id = billing.contract_id
+            and month_ends.period = billing.period
+    left join recognised
+        on
+            month_ends.tenant_id = recognised.tenant_id
+            and month_ends.contract_id = recognised.contract_id
+            and month_ends.period = recognised.period
+    left join refund_liabilities
+        on
+            month_ends.tenant_id = refund_liabilities.tenant_id
+            and month_ends.contract_id = refund_liabilities.contract_id
+            and month_ends.as_of = refund_liabilities.as_of
+    window to_date as (partition by month_ends.tenant_id, month_ends.contract_id order by month_ends.as_of)
+
+),
+
+unconditional as (
+
+    select
+        *,
+        -- The customer may still walk away: a bill counts only as far as it is paid or performed (606-10-55-284).
+        case
+            when cancellable then least(invoiced_to_date, greatest(paid_to_date, recognised_to_date))
+            else invoiced_to_date
+        end as billed_to_date
+    from movements
+
+)
+
+select
+    *,
+    billed_to_date - coalesce(lag(billed_to_date) over months, 0) as billed,
+    billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability as net_position,
+    coalesce(lag(billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability) over months, 0) as opening_position
+from unconditional
+window months as (partition by tenant_id, contract_id order by as_of)

@@ -1,0 +1,50 @@
+-- All revenue in minor units, one row per contract, obligation, performance month and posting month, none for zero.
+with
+
+parts as (
+
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        recognise as method,
+        period,
+        period as posting_period,
+        recognised,
+        prior_performance
+    from {{ ref('int_revenue__schedules') }}
+    union all by name
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        recognise as method,
+        period,
+        posting_period,
+        recognised
+    from {{ ref('int_revenue__dated_schedules') }}
+    union all by name
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        recognise as method,
+        period,
+        period as posting_period,
+        recognised
+    from {{ ref('int_revenue__line_schedules') }}
+
+)
+
+select
+    tenant_id,
+    contract_id,
+    obligation_id,
+    period,
+    posting_period,
+    min(method) as method,
+    cast(sum(recognised) as hugeint) as recognised,
+    cast(coalesce(sum(prior_performance), 0) as hugeint) as prior_performance
+from parts
+group by tenant_id, contract_id, obligation_id, period, posting_period
+having sum(recognised) <> 0

@@ -1,0 +1,1 @@
+select * from {{ source('ledger', 'credit_note_uses') }}
