@@ -1,7 +1,7 @@
 """A billing run from facts to published documents, as one function that a person, a schedule and a test all call.
 
-Belongs here: the order of the steps and the clocks. Does not belong here: what a step does (`configuration`, `warehouse`, `ledger`)
-nor rendering and sending (`deliver`), which read what a run published.
+Belongs here: the order of the steps and the clocks. Does not belong here: what a step does (`configuration`,
+`warehouse`, `ledger`) nor rendering and sending (`deliver`), which read what a run published.
 """
 
 from __future__ import annotations

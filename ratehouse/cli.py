@@ -40,7 +40,9 @@ def main() -> None:
     try:
         app()
     except RatehouseError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {error}", soft_wrap=True, markup=True, highlight=False)
+        Console(stderr=True).print(
+            f"[bold red]Error:[/] {error}", soft_wrap=True, markup=True, highlight=False
+        )
         sys.exit(1)
 
 

@@ -48,7 +48,9 @@ def load_configuration(settings: Settings) -> Configuration:
         RatehouseError: there is no tenants folder.
     """
     if not settings.tenants_dir.is_dir():
-        raise RatehouseError(f"There is no folder {settings.tenants_dir}; create it with one folder per tenant.")
+        raise RatehouseError(
+            f"There is no folder {settings.tenants_dir}; create it with one folder per tenant."
+        )
     found = Configuration()
     for folder in sorted(path.parent for path in settings.tenants_dir.glob("*/tenant.yaml")):
         try:
@@ -79,7 +81,12 @@ def land_configuration(settings: Settings, lake: Lake) -> Configuration:
     for name in list(found.tenants):
         try:
             for book in found.books[name]:
-                check_against_lake(book, landed.get(name, []), last_bill_dates.get(name), file=str(settings.tenants_dir / name))
+                check_against_lake(
+                    book,
+                    landed.get(name, []),
+                    last_bill_dates.get(name),
+                    file=str(settings.tenants_dir / name),
+                )
         except RatehouseError as error:
             found.failures[name] = error
             del found.tenants[name], found.books[name]
@@ -95,7 +102,9 @@ def land_tenant(lake: Lake, tenant_id: str, tenant: Tenant, books: Iterable[Pric
     land(lake, "tenants", rows, tenant_id=tenant_id, source="tenants", batch_id=_batch(tenant_id, rows))
     for book in books:
         rows = [book_row(tenant_id, book)]
-        land(lake, "price_books", rows, tenant_id=tenant_id, source="tenants", batch_id=_batch(tenant_id, rows))
+        land(
+            lake, "price_books", rows, tenant_id=tenant_id, source="tenants", batch_id=_batch(tenant_id, rows)
+        )
 
 
 def tenant_row(tenant_id: str, tenant: Tenant) -> dict[str, Any]:
@@ -123,28 +132,42 @@ def land_negotiated_charges(lake: Lake, tenant_id: str, books: Iterable[PriceBoo
     An event whose charges break the grammar gets a row that says so; the fold refuses it with that reason.
     """
     known = lake.read("raw/negotiated_charges")
-    done = set(known.filter(pc.equal(known["tenant_id"], tenant_id))["event_id"].to_pylist()) if known is not None else set()
+    done = (
+        set(known.filter(pc.equal(known["tenant_id"], tenant_id))["event_id"].to_pylist())
+        if known is not None
+        else set()
+    )
     table = lake.read("raw/subscription_events")
     if table is None:
         return
-    events = table.filter(pc.equal(table["tenant_id"], tenant_id)).sort_by(
-        [("effective_at", "ascending"), ("recorded_at", "ascending"), ("event_id", "ascending")]
-    ).to_pylist()
+    events = (
+        table.filter(pc.equal(table["tenant_id"], tenant_id))
+        .sort_by([("effective_at", "ascending"), ("recorded_at", "ascending"), ("event_id", "ascending")])
+        .to_pylist()
+    )
     subscriptions = {
-        event["subscription_id"] for event in events if event["event_id"] not in done and '"overrides"' in event["data"]
+        event["subscription_id"]
+        for event in events
+        if event["event_id"] not in done and '"overrides"' in event["data"]
     }
     if not subscriptions:
         return
     customers = lake.read("raw/customers")
     currencies = {
         row["customer_id"]: row["currency"]
-        for row in (customers.select(["tenant_id", "customer_id", "currency"]).to_pylist() if customers is not None else [])
+        for row in (
+            customers.select(["tenant_id", "customer_id", "currency"]).to_pylist()
+            if customers is not None
+            else []
+        )
         if row["tenant_id"] == tenant_id and row["currency"]
     }
     rows: dict[str, dict[str, Any]] = {}
     for subscription in sorted(subscriptions):
         history = [
-            {**event, "data": json.loads(event["data"])} for event in events if event["subscription_id"] == subscription
+            {**event, "data": json.loads(event["data"])}
+            for event in events
+            if event["subscription_id"] == subscription
         ]
         for length, event in enumerate(history, start=1):
             if "overrides" not in event["data"] or event["event_id"] in done | set(rows):
@@ -156,7 +179,14 @@ def land_negotiated_charges(lake: Lake, tenant_id: str, books: Iterable[PriceBoo
             except PriceBookError as error:
                 rows[event["event_id"]] = {**row, "reason_code": error.reason_code, "reason": str(error)}
     batch = f"{tenant_id}-{_hash({'events': sorted(rows)})[:16]}"
-    land(lake, "negotiated_charges", list(rows.values()), tenant_id=tenant_id, source="price_book", batch_id=batch)
+    land(
+        lake,
+        "negotiated_charges",
+        list(rows.values()),
+        tenant_id=tenant_id,
+        source="price_book",
+        batch_id=batch,
+    )
 
 
 def with_negotiated_charges(
@@ -184,7 +214,9 @@ def with_negotiated_charges(
         subscription = str(row.get("subscription_id"))
         book, plan, own_currency = plans.get(subscription, (None, None, None))
         if row.get("type") == "created":
-            book = by_name.get(str(data.get("price_book"))) or _book_in_force(by_name.values(), row.get("effective_at"))
+            book = by_name.get(str(data.get("price_book"))) or _book_in_force(
+                by_name.values(), row.get("effective_at")
+            )
             own_currency = data.get("currency") or (currencies or {}).get(str(row.get("customer_id")))
         if row.get("type") == "price_migrated":
             book = by_name.get(str(data.get("price_book"))) or book
@@ -193,7 +225,11 @@ def with_negotiated_charges(
         if data.get("overrides") and book is not None and not is_normalised(data["overrides"]):
             known_plan = plan if plan in book.plans else None
             data["overrides"] = normalise_overrides(
-                data["overrides"], book, plan=known_plan, currency=own_currency, file=f"overrides of {subscription}"
+                data["overrides"],
+                book,
+                plan=known_plan,
+                currency=own_currency,
+                file=f"overrides of {subscription}",
             )
             row["data"] = data
         result.append(row)

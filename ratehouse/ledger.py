@@ -25,7 +25,6 @@ from ratehouse.lake import Lake
 from ratehouse.ledger_schema import CREDIT_DRAWS, CREDIT_NOTE_USES, INVOICE_LINES, INVOICES, RELATIONS, RUNS
 from ratehouse.price_book_source import plain
 
-
 _PLACEHOLDER = re.compile(r"\{(?P<name>[a-z_]+)[^}]*\}")
 
 
@@ -52,14 +51,22 @@ def issue(
     Returns:
         What was issued; nothing due is no run, and writes nothing.
     """
-    documents = _rows(connection, "intermediate.int_invoicing__due_documents", "tenant_id, customer_id, currency, kind desc, document_key")
+    documents = _rows(
+        connection,
+        "intermediate.int_invoicing__due_documents",
+        "tenant_id, customer_id, currency, kind desc, document_key",
+    )
     if tenants is not None:
         documents = [document for document in documents if document["tenant_id"] in tenants]
     if not documents:
         return Issued(None, 0, 0, ())
     lines = _rows(connection, "intermediate.int_invoicing__due_lines", "tenant_id, document_key, line_no")
     draws = _rows(connection, "intermediate.int_credits__due_draws", "tenant_id, document_key, grant_id")
-    uses = _rows(connection, "intermediate.int_credits__due_note_uses", "tenant_id, document_key, invoice_id, invoice_document_key")
+    uses = _rows(
+        connection,
+        "intermediate.int_credits__due_note_uses",
+        "tenant_id, document_key, invoice_id, invoice_document_key",
+    )
     last = {
         (tenant, series): (seq, content_hash)
         for tenant, series, seq, content_hash in connection.execute(
@@ -73,20 +80,24 @@ def issue(
         ).fetchall()
     }
     issued_tenants = {document["tenant_id"] for document in documents}
-    lines, draws, uses = ([row for row in rows if row["tenant_id"] in issued_tenants] for rows in (lines, draws, uses))
+    lines, draws, uses = (
+        [row for row in rows if row["tenant_id"] in issued_tenants] for rows in (lines, draws, uses)
+    )
     # The same facts on the same ledger are the same run, whoever starts it and however often.
     run_key = _digest([documents, lines, draws, uses, sorted(last.items())])
     by_document: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for line in lines:
         by_document.setdefault((line["tenant_id"], line["document_key"]), []).append(line)
 
-    issued, issued_lines = [], []
+    issued: list[dict[str, Any]] = []
+    issued_lines: list[dict[str, Any]] = []
     for document in documents:
         own_lines = by_document[document["tenant_id"], document["document_key"]]
         issued.append(_number(document, own_lines, last, counts, run_key))
         issued_lines.extend(_identify(document, line, issued[-1]) for line in own_lines)
     of_key = {
-        (document["tenant_id"], document["document_key"]): own for document, own in zip(documents, issued, strict=True)
+        (document["tenant_id"], document["document_key"]): own
+        for document, own in zip(documents, issued, strict=True)
     }
     runs = _runs(issued, issued_lines, run_key)
     for relation, schema, rows in (
@@ -113,8 +124,10 @@ def ledger_files(lake: Lake) -> dict[str, list[str]]:
 
 
 def series_of(number_format: str, kind: str, issued_on: date, customer_id: str = "") -> str:
-    """The series a document is numbered in: its kind's own prefix and the year of issue. A format that counts per customer has a
-    series per customer, which never restarts."""
+    """The series a document is numbered in: its kind's own prefix and the year of issue.
+
+    A format that counts per customer has a series per customer, which never restarts.
+    """
     text = _prefixed(number_format, kind)
     if "{customer_seq" in text and "{seq" not in text:
         return _PLACEHOLDER.sub("", text) + customer_id
@@ -226,7 +239,9 @@ def _name(file: str) -> str:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_text, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, default=_text, ensure_ascii=False).encode()
+    ).hexdigest()
 
 
 def _text(value: Any) -> str:

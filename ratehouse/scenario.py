@@ -1,7 +1,7 @@
 """Scenarios: billing stories with the numbers that must come out, run through the real pipeline (landing, dbt, issue).
 
-Belongs here: reading scenario files, giving each scenario a tenant of its own, stepping the clocks, comparing marts. Does not belong
-here: any rule; a scenario knows nothing that another tenant could not.
+Belongs here: reading scenario files, giving each scenario a tenant of its own, stepping the clocks, comparing marts.
+Does not belong here: any rule; a scenario knows nothing that another tenant could not.
 """
 
 from __future__ import annotations
@@ -108,7 +108,12 @@ class Outcome:
             "scenario": self.scenario,
             "passed": self.passed,
             "failures": [
-                {"table": f.table, "expected": dict(f.expected), "found": [dict(row) for row in f.found], "reason": f.reason}
+                {
+                    "table": f.table,
+                    "expected": dict(f.expected),
+                    "found": [dict(row) for row in f.found],
+                    "reason": f.reason,
+                }
                 for f in self.failures
             ],
             "error": self.error,
@@ -133,7 +138,9 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -153,7 +160,9 @@ def load(paths: Iterable[Path]) -> list[Scenario]:
             for content in _documents(file):
                 scenario = _scenario(content, str(file))
                 if scenario.name in seen:
-                    raise ScenarioError(f"{file}: the scenario {scenario.name!r} is also in {seen[scenario.name]}; names are unique.")
+                    raise ScenarioError(
+                        f"{file}: the scenario {scenario.name!r} is also in {seen[scenario.name]}; names are unique."
+                    )
                 seen[scenario.name] = str(file)
                 scenarios.append(scenario)
     return scenarios
@@ -185,7 +194,15 @@ def run(scenarios: Sequence[Scenario], settings: Settings) -> list[Outcome]:
         for stream, stream_rows in facts.items():
             rows.setdefault(stream, []).extend(stream_rows)
     for stream, stream_rows in rows.items():
-        land(lake, stream, stream_rows, tenant_id=None, source="scenario", batch_id="facts", received_at=KNOWN_FROM_THE_START)
+        land(
+            lake,
+            stream,
+            stream_rows,
+            tenant_id=None,
+            source="scenario",
+            batch_id="facts",
+            received_at=KNOWN_FROM_THE_START,
+        )
 
     with warehouse.writer(settings):
         steps = max((len(scenario.clock) for scenario in runnable), default=0)
@@ -195,7 +212,12 @@ def run(scenarios: Sequence[Scenario], settings: Settings) -> list[Outcome]:
 
 
 def _step(
-    step: int, steps: int, scenarios: list[Scenario], outcomes: dict[str, Outcome], settings: Settings, lake: Lake
+    step: int,
+    steps: int,
+    scenarios: list[Scenario],
+    outcomes: dict[str, Outcome],
+    settings: Settings,
+    lake: Lake,
 ) -> None:
     clocks = [
         {
@@ -216,7 +238,8 @@ def _step(
     checked = [
         (scenario, scenario.content.get("expect_after", {}).get(scenario.clock_labels[step], {}))
         for scenario in scenarios
-        if step < len(scenario.clock) and scenario.clock_labels[step] in scenario.content.get("expect_after", {})
+        if step < len(scenario.clock)
+        and scenario.clock_labels[step] in scenario.content.get("expect_after", {})
     ]
     is_last = step == steps - 1
     if not checked and not is_last:
@@ -230,7 +253,9 @@ def _step(
         if is_last:
             for scenario in scenarios:
                 exactly = scenario.content.get("expect_exactly", ())
-                _compare(scenario, scenario.content.get("expect", {}), exactly, marts, outcomes[scenario.name])
+                _compare(
+                    scenario, scenario.content.get("expect", {}), exactly, marts, outcomes[scenario.name]
+                )
                 _compare_rejected(scenario, marts, outcomes[scenario.name])
 
 
@@ -239,10 +264,15 @@ def _step(
 
 def _documents(file: Path) -> list[Any]:
     try:
-        documents = list(yaml.load_all(file.read_text(encoding="utf-8"), _Loader))  # noqa: S506 - a SafeLoader
+        documents = list(yaml.load_all(file.read_text(encoding="utf-8"), _Loader))
     except yaml.YAMLError as error:
         raise ScenarioError(f"{file}: not valid YAML: {error}") from error
-    return [one for document in documents for one in (document if isinstance(document, list) else [document]) if one is not None]
+    return [
+        one
+        for document in documents
+        for one in (document if isinstance(document, list) else [document])
+        if one is not None
+    ]
 
 
 def _scenario(content: Any, file: str) -> Scenario:
@@ -265,10 +295,15 @@ def _scenario(content: Any, file: str) -> Scenario:
         billing = _instant(moment["billing_as_of"], zone)
         clock.append((billing, _instant(moment.get("known_as_of", moment["billing_as_of"]), zone)))
         labels.append(_label(moment["billing_as_of"]))
-    content = {**content, "expect_after": {_label(key): value for key, value in (content.get("expect_after") or {}).items()}}
+    content = {
+        **content,
+        "expect_after": {_label(key): value for key, value in (content.get("expect_after") or {}).items()},
+    }
     strange = set(content["expect_after"]) - set(labels)
     if strange:
-        raise ScenarioError(f"{file}: scenario {name!r}: expect_after names {sorted(strange)}, which is no run of its clock.")
+        raise ScenarioError(
+            f"{file}: scenario {name!r}: expect_after names {sorted(strange)}, which is no run of its clock."
+        )
     digest = hashlib.sha256(name.encode()).hexdigest()[:10]
     return Scenario(name, file, content, f"t-{digest}", zone, clock, labels)
 
@@ -295,9 +330,13 @@ def _instant(value: Any, zone: ZoneInfo) -> datetime:
 def _facts(scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
     content, tenant_id = scenario.content, scenario.tenant_id
     tenant = parse_tenant({"tenant": tenant_id, **(content.get("tenant") or {})}, scenario.file)
-    books = [parse_price_book(book, file=f"{scenario.file}: {scenario.name}") for book in content.get("price_books", [])]
+    books = [
+        parse_price_book(book, file=f"{scenario.file}: {scenario.name}")
+        for book in content.get("price_books", [])
+    ]
     customers = [dict(row) for row in content.get("customers") or [{"customer_id": "c1"}]]
-    only_customer = customers[0]["customer_id"] if len(customers) == 1 else None
+    ids = {row["customer_id"] for row in customers}
+    only_customer = customers[0]["customer_id"] if len(ids) == 1 else None
     facts: dict[str, list[dict[str, Any]]] = {
         "tenants": [{**tenant_row(tenant_id, tenant), "recorded_at": KNOWN_FROM_THE_START}],
         "price_books": [book_row(tenant_id, book) for book in books],
@@ -317,7 +356,12 @@ def _facts(scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
             key = STREAMS[stream].key[0] if STREAMS[stream].key else None
             if key in ("event_id",) and not row.get("event_id"):
                 row["event_id"] = f"{stream}-{position:06d}"
-            if "customer_id" in known and stream != "customers" and only_customer and not row.get("customer_id"):
+            if (
+                "customer_id" in known
+                and stream != "customers"
+                and only_customer
+                and not row.get("customer_id")
+            ):
                 if stream != "usage_events" or not row.get("subscription_id"):
                     row["customer_id"] = only_customer
             rows.append(_timed(stream, row, scenario.zone))
@@ -404,12 +448,18 @@ def _compare(
             matches = [other for other in found if _matches(row, other, scenario, marts)]
             if len(matches) != wanted[text]:
                 reason = f"{len(matches)} rows match, {wanted[text]} must"
-                nearest = matches or sorted(found, key=lambda other: -_likeness(row, other, scenario, marts))[:3]
-                outcome.failures.append(Failure(table, row, [_shown(row, other) for other in nearest], reason))
+                nearest = (
+                    matches or sorted(found, key=lambda other: -_likeness(row, other, scenario, marts))[:3]
+                )
+                outcome.failures.append(
+                    Failure(table, row, [_shown(row, other) for other in nearest], reason)
+                )
         if table in exactly:
             others = [o for o in found if not any(_matches(row, o, scenario, marts) for row in expected_rows)]
             if others:
-                outcome.failures.append(Failure(table, {}, [_shown({}, row) for row in others], "rows that must not exist"))
+                outcome.failures.append(
+                    Failure(table, {}, [_shown({}, row) for row in others], "rows that must not exist")
+                )
 
 
 def _compare_rejected(scenario: Scenario, marts: _Marts, outcome: Outcome) -> None:
@@ -420,11 +470,15 @@ def _compare_rejected(scenario: Scenario, marts: _Marts, outcome: Outcome) -> No
         for row in (row for row in expected_rows if row["stream"] == stream):
             match = next((other for other in left if _matches(row, other, scenario, marts)), None)
             if match is None:
-                outcome.failures.append(Failure("rejected_rows", row, [_shown(row, o) for o in left], "no such rejected row"))
+                outcome.failures.append(
+                    Failure("rejected_rows", row, [_shown(row, o) for o in left], "no such rejected row")
+                )
             else:
                 left.remove(match)
         if left:
-            outcome.failures.append(Failure("rejected_rows", {}, [_shown({}, o) for o in left], "rejected, not expected"))
+            outcome.failures.append(
+                Failure("rejected_rows", {}, [_shown({}, o) for o in left], "rejected, not expected")
+            )
 
 
 def _judge_error(scenario: Scenario, outcome: Outcome, error: RatehouseError) -> None:
@@ -436,7 +490,12 @@ def _judge_error(scenario: Scenario, outcome: Outcome, error: RatehouseError) ->
         outcome.error = str(error)
     elif not expected <= codes:
         outcome.failures.append(
-            Failure("expect_error", {"reason_code": sorted(expected)}, [{"reason_code": sorted(map(str, codes))}], str(error))
+            Failure(
+                "expect_error",
+                {"reason_code": sorted(expected)},
+                [{"reason_code": sorted(map(str, codes))}],
+                str(error),
+            )
         )
 
 
@@ -470,8 +529,22 @@ def _equal(expected: Any, found: Any, row: Mapping[str, Any], scenario: Scenario
 
 def _shown(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that were asked for, and those that tell rows of this kind apart."""
-    telling = ("subscription_id", "charge", "line_type", "dimensions", "service_start", "service_end", "amount", "reason_code", "total")
-    return {column: _plain(other[column]) for column in {**dict.fromkeys(row), **dict.fromkeys(telling)} if column in other}
+    telling = (
+        "subscription_id",
+        "charge",
+        "line_type",
+        "dimensions",
+        "service_start",
+        "service_end",
+        "amount",
+        "reason_code",
+        "total",
+    )
+    return {
+        column: _plain(other[column])
+        for column in {**dict.fromkeys(row), **dict.fromkeys(telling)}
+        if column in other
+    }
 
 
 def _plain(value: Any) -> Any:

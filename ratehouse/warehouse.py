@@ -153,7 +153,8 @@ def seed(settings: Settings) -> None:
     with connect(settings) as connection:
         for path in sorted((settings.dbt_project_dir / "seeds").glob("*.csv")):
             found = connection.execute(
-                "select count(*) from duckdb_tables() where schema_name = 'intermediate' and table_name = ?", [path.stem]
+                "select count(*) from duckdb_tables() where schema_name = 'intermediate' and table_name = ?",
+                [path.stem],
             ).fetchone()
             if not found or not found[0]:
                 break
@@ -194,7 +195,7 @@ def publish(settings: Settings) -> Path:
             fresh.unlink()
             raise
         connection.execute("detach serving")
-    os.replace(fresh, settings.serving_path)
+    fresh.replace(settings.serving_path)
     return settings.serving_path
 
 
@@ -220,7 +221,10 @@ def _publish_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 def remove(settings: Settings) -> None:
     """Delete the warehouse file; the lake is the truth."""
-    for path in (settings.warehouse_path, settings.warehouse_path.with_name(settings.warehouse_path.name + ".wal")):
+    for path in (
+        settings.warehouse_path,
+        settings.warehouse_path.with_name(settings.warehouse_path.name + ".wal"),
+    ):
         path.unlink(missing_ok=True)
     shutil.rmtree(settings.warehouse_path.parent / "dbt_target", ignore_errors=True)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -16,13 +15,11 @@ class Call:
         command: the dbt command.
         select: dbt selectors, in order.
         flags: further arguments.
-        variables: dbt variables.
     """
 
     command: str
     select: tuple[str, ...]
     flags: tuple[str, ...]
-    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def call(
@@ -31,7 +28,6 @@ def call(
     tests: Collection[str] = (),
     *,
     also: Iterable[str] = (),
-    days: Sequence[date] = (),
 ) -> Call:
     """The call that builds models with their tests; if there is no model, the tests alone.
 
@@ -40,14 +36,11 @@ def call(
         models: unique ids of the models.
         tests: unique ids of the tests; they count only where there is no model.
         also: unique ids of models to build besides.
-        days: the UTC days on which the usage was received that incremental models read, without holes; they
-            arrive as the variables `received_from` and `received_to`, both inclusive.
     """
     nodes = manifest["nodes"]
-    variables = {"received_from": days[0].isoformat(), "received_to": days[-1].isoformat()} if days else {}
     if not models:
         alone = ("--indirect-selection", "empty")
-        return Call("test", tuple(sorted(nodes[one]["name"] for one in tests)), alone, variables)
+        return Call("test", tuple(sorted(nodes[one]["name"] for one in tests)), alone)
     flags = (
         # Unit tests prove the project, not the data: they run when the project is tested, not every night.
         *("--exclude-resource-type", "unit_test"),

@@ -54,9 +54,9 @@ def load_manifest(settings: Settings) -> dict[str, Any]:
     return dict(json.loads(path.read_bytes()))
 
 
-def parsed_folder(settings: Settings, name: str) -> Path:
-    """A folder for the artifacts of dbt calls, with what parsing the manifest left behind as a start."""
-    folder, parsed = target_path(settings) / name, _parse_path(settings) / "partial_parse.msgpack"
+def runs_path(settings: Settings) -> Path:
+    """The folder for the artifacts of runs, with what parsing the manifest left behind as a start."""
+    folder, parsed = target_path(settings) / "runs", _parse_path(settings) / "partial_parse.msgpack"
     if not (folder / parsed.name).exists() and parsed.exists():
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(parsed, folder / parsed.name)

@@ -21,7 +21,7 @@ from dagster import (
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.lib.dbt_arguments import Call
-from orchestration.lib.dbt_manifest import parsed_folder
+from orchestration.lib.dbt_manifest import runs_path
 from orchestration.lib.dbt_translator import RatehouseTranslator
 from ratehouse import warehouse
 from ratehouse.settings import Settings
@@ -57,8 +57,6 @@ def run(
         if message.info.name in ("LogModelResult", "LogTestResult"):
             results.append(msg_to_dict(message))
 
-    # With other variables dbt parses everything again: those calls keep what they parsed in their own folder.
-    folder = parsed_folder(settings, "with_variables" if asked.variables else "plain")
     failure: BuildFailed | None = None
     with warehouse.writer(settings):
         try:
@@ -66,8 +64,7 @@ def run(
                 settings,
                 select=asked.select,
                 command=asked.command,
-                variables=asked.variables,
-                flags=[*asked.flags, "--target-path", str(folder)],
+                flags=[*asked.flags, "--target-path", str(runs_path(settings))],
                 callbacks=[listen],
             )
         except BuildFailed as error:

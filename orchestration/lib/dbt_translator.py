@@ -10,6 +10,9 @@ cycle, since the ledger is what the issue step makes of the due lines. So
   between.
 
 The first kind is stale once documents are issued; `billed_side` names those that are built again then.
+
+`usage` are the models that read events: incremental by the day on which events were received, with what is between
+them. They find out themselves which of those days have changed.
 """
 
 from __future__ import annotations
@@ -30,8 +33,6 @@ ISSUE_READS = (
     "int_credits__due_draws",
     "int_credits__due_note_uses",
 )
-# The models that read events, by the day on which they were received; everything else reads what they make.
-USAGE_MODELS = ("int_metering__event_copies", "int_metering__accepted_events", "int_metering__states")
 _INVOICES_FRESH = FreshnessPolicy.time_window(
     fail_window=timedelta(hours=36), warn_window=timedelta(hours=26)
 )
@@ -52,6 +53,14 @@ class RatehouseTranslator(DagsterDbtTranslator):
         }
         self.before_issue = _closure({names[name] for name in ISSUE_READS}, manifest["parent_map"])
         self.after_ledger = _closure(ledger, manifest["child_map"]) - ledger
+        self.usage = _between(
+            {
+                unique_id
+                for unique_id, node in manifest["nodes"].items()
+                if node["resource_type"] == "model" and node["config"]["materialized"] == "incremental"
+            },
+            manifest,
+        )
         self.manifest = manifest
 
     @property
@@ -108,6 +117,14 @@ class RatehouseTranslator(DagsterDbtTranslator):
         if spec.key == INVOICES:
             spec = spec.replace_attributes(freshness_policy=_INVOICES_FRESH)
         return spec
+
+
+def _between(chosen: Set[str], manifest: Mapping[str, Any]) -> frozenset[str]:
+    """The chosen models and the models on the way from one of them to another."""
+    below, above = _closure(chosen, manifest["child_map"]), _closure(chosen, manifest["parent_map"])
+    return frozenset(
+        unique_id for unique_id in below & above if manifest["nodes"][unique_id]["resource_type"] == "model"
+    )
 
 
 def _closure(start: Set[str], neighbours: Mapping[str, list[str]]) -> frozenset[str]:

@@ -91,7 +91,10 @@ def doctor() -> None:
     def check(what: str, problem: str | None) -> None:
         nonlocal healthy
         healthy = healthy and problem is None
-        console.print(f"[green]✓[/] {what}" if problem is None else f"[red]✗ {what}[/]: {escape(problem)}", soft_wrap=True)
+        console.print(
+            f"[green]✓[/] {what}" if problem is None else f"[red]✗ {what}[/]: {escape(problem)}",
+            soft_wrap=True,
+        )
 
     try:
         Lake(settings.lake_url).check_writable()
@@ -111,7 +114,10 @@ def doctor() -> None:
 
         check("WeasyPrint finds Pango", None)
     except OSError as error:
-        check("WeasyPrint finds Pango", f"{error}. On Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0")
+        check(
+            "WeasyPrint finds Pango",
+            f"{error}. On Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
+        )
     check(
         f"the serving file {settings.serving_path} is published",
         None if settings.serving_path.exists() else "not yet; `ratehouse run` publishes it",

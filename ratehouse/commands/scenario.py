@@ -25,7 +25,9 @@ def run(
     paths: Annotated[list[Path], typer.Argument(help="Scenario files and folders.")],
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
     target: Annotated[str, typer.Option(help="The engine: duckdb.")] = "duckdb",
-    keep: Annotated[Path | None, typer.Option(help="Leave lake and warehouse in this (new or empty) folder.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Leave lake and warehouse in this (new or empty) folder.")
+    ] = None,
 ) -> None:
     """Run scenarios together in one warehouse, one build per clock step; exit 1 if one fails."""
     from ratehouse import scenario
@@ -33,7 +35,9 @@ def run(
 
     console = Console()
     if target != "duckdb":
-        raise typer.BadParameter(f"there is no target {target!r}; this installation has: duckdb", param_hint="--target")
+        raise typer.BadParameter(
+            f"there is no target {target!r}; this installation has: duckdb", param_hint="--target"
+        )
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise typer.BadParameter(f"{keep} is not empty; name a new folder", param_hint="--keep")
     home = keep or Path(tempfile.mkdtemp(prefix="ratehouse-scenarios-"))
@@ -43,7 +47,9 @@ def run(
         if keep is None:
             shutil.rmtree(home, ignore_errors=True)
     if json_out is not None:
-        json_out.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2, default=str) + "\n")
+        json_out.write_text(
+            json.dumps([outcome.as_json() for outcome in outcomes], indent=2, default=str) + "\n"
+        )
     for outcome in outcomes:
         if outcome.passed:
             continue

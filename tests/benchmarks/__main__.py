@@ -37,7 +37,9 @@ class Report:
     """What was measured and how it stands to the targets."""
 
     console: Console
-    runs: Table = field(default_factory=lambda: Table("Run", "Events", "Wall s", "CPU s", "Peak GiB", "Answer"))
+    runs: Table = field(
+        default_factory=lambda: Table("Run", "Events", "Wall s", "CPU s", "Peak GiB", "Answer")
+    )
     ratios: Table = field(default_factory=lambda: Table("Comparison", "Target", "By wall", "By CPU", "Met"))
     missed: int = 0
 
@@ -47,7 +49,9 @@ class Report:
         self.runs.add_row(name, f"{events:,}" if events else "", *cells, fault or "exact")
         self.missed += fault is not None
 
-    def compare(self, name: str, target: str, wall: float, cpu: float | None, met: bool, unit: str = "×") -> None:
+    def compare(
+        self, name: str, target: str, wall: float, cpu: float | None, met: bool, unit: str = "×"
+    ) -> None:
         cells = [f"{wall:.2f}{unit}", "" if cpu is None else f"{cpu:.2f}{unit}"]
         self.ratios.add_row(name, target, *cells, "[green]yes[/]" if met else "[red]no[/]")
         self.missed += not met
@@ -55,8 +59,12 @@ class Report:
 
 def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure speed.")
-    options.add_argument("--events", type=int, default=20_000_000, help="events of the large set (default 20 million)")
-    options.add_argument("--repeat", type=int, default=2, help="runs of each, of which the least disturbed counts")
+    options.add_argument(
+        "--events", type=int, default=20_000_000, help="events of the large set (default 20 million)"
+    )
+    options.add_argument(
+        "--repeat", type=int, default=2, help="runs of each, of which the least disturbed counts"
+    )
     options.add_argument("--data", type=Path, help="keep the generated data here for the next time")
     parts: dict[str, Callable[[Report, argparse.Namespace, Path], None]] = {
         "rebuild": _rebuild,
@@ -94,13 +102,25 @@ def _rebuild(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
             except Failed as failure:
                 report.console.print(f"[yellow]{FLOOR_NAMES[name]} is left out: {str(failure)[-300:]}[/]")
                 names.remove(name)
-    report.ran("Ratehouse, full rebuild", chosen.events, best["ours"], _fault(data, ours.METERED) or _fault(data, ours.RATED, "storage_gb"))
+    report.ran(
+        "Ratehouse, full rebuild",
+        chosen.events,
+        best["ours"],
+        _fault(data, ours.METERED) or _fault(data, ours.RATED, "storage_gb"),
+    )
     for name in names:
         report.ran(FLOOR_NAMES[name], chosen.events, best[name], wrong(_answer(data, name), data.truth()))
     for name, limit in (("floor", 2.0), ("hash_set", None), ("polars", 1 / 1.5), ("chdb", 1 / 1.2)):
         if name in names:
             _against(report, best["ours"], best[name], name, limit)
-    report.compare("Peak memory of the full rebuild", "< 6 GiB", best["ours"].peak_gib, None, best["ours"].peak_gib < 6, " GiB")
+    report.compare(
+        "Peak memory of the full rebuild",
+        "< 6 GiB",
+        best["ours"].peak_gib,
+        None,
+        best["ours"].peak_gib < 6,
+        " GiB",
+    )
 
     _one_more_day(report, chosen, data, best["ours"])
     data.remove_next_day()
@@ -120,9 +140,16 @@ def _one_more_day(report: Report, chosen: argparse.Namespace, data: Data, full: 
         best = _build(data, nights=1).better(best)
     assert best is not None
     before.unlink()
-    report.ran("Ratehouse, one more day", chosen.events // data.size.days, best, _fault(data, ours.METERED, next_day=True))
+    report.ran(
+        "Ratehouse, one more day",
+        chosen.events // data.size.days,
+        best,
+        _fault(data, ours.METERED, next_day=True),
+    )
     share = best.cpu / full.cpu * 100
-    report.compare("One more day, of the full rebuild", "≤ 15 %", best.wall / full.wall * 100, share, share <= 15, " %")
+    report.compare(
+        "One more day, of the full rebuild", "≤ 15 %", best.wall / full.wall * 100, share, share <= 15, " %"
+    )
     parts, whole = best.told["models_elapsed"], full.told["models_elapsed"]
     report.compare("… without starting Python and dbt", "", parts / whole * 100, None, True, " %")
 
@@ -143,7 +170,12 @@ def _postgres(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
     # The server is no child of the process, so its CPU is not known; reading the text counts as it does for everybody.
     timed = Measured(sum(peer.told.values()), float("nan"), float("nan"), peer.told)
     fault = wrong(_answer(data, "postgres"), data.truth())
-    report.ran(FLOOR_NAMES["postgres"] + " (" + ", ".join(f"{k} {v:.1f} s" for k, v in peer.told.items()) + ")", events, timed, fault)
+    report.ran(
+        FLOOR_NAMES["postgres"] + " (" + ", ".join(f"{k} {v:.1f} s" for k, v in peer.told.items()) + ")",
+        events,
+        timed,
+        fault,
+    )
     ratio = timed.wall / best.wall
     report.compare("Ratehouse is faster than PostgreSQL", "≥ 10×", ratio, None, ratio >= 10)
 
@@ -152,27 +184,39 @@ def _scenarios(report: Report, chosen: argparse.Namespace, folder: Path) -> None
     paths = [str(ROOT / "tests" / "scenarios" / area) for area in ("metering", "rating")]
     measured = process("ratehouse.cli", "scenario", "run", *paths)
     report.ran("scenario run: metering and rating", 0, measured)
-    report.compare("scenario run: metering and rating", "< 180 s", measured.wall, measured.cpu, measured.wall < 180, " s")
+    report.compare(
+        "scenario run: metering and rating", "< 180 s", measured.wall, measured.cpu, measured.wall < 180, " s"
+    )
 
 
 def _demo(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
     home = Path(tempfile.mkdtemp(prefix="ratehouse-demo-"))
     try:
-        measured = process("ratehouse.cli", "demo", environ={"RATEHOUSE_HOME": str(home), "RATEHOUSE_TENANTS": str(ROOT / "tenants")})
+        measured = process(
+            "ratehouse.cli",
+            "demo",
+            environ={"RATEHOUSE_HOME": str(home), "RATEHOUSE_TENANTS": str(ROOT / "tenants")},
+        )
     finally:
         shutil.rmtree(home)
     report.ran("demo", 0, measured)
-    report.compare("demo, after installation", "< 120 s", measured.wall, measured.cpu, measured.wall < 120, " s")
+    report.compare(
+        "demo, after installation", "< 120 s", measured.wall, measured.cpu, measured.wall < 120, " s"
+    )
 
 
 def _against(report: Report, own: Measured, other: Measured, name: str, limit: float | None) -> None:
     wall, cpu = own.wall / other.wall, own.cpu / other.cpu
     if limit is None or limit >= 1:
         target = "" if limit is None else f"≤ {limit:g}×"
-        report.compare(f"Full rebuild / {FLOOR_NAMES[name]}", target, wall, cpu, limit is None or min(wall, cpu) <= limit)
+        report.compare(
+            f"Full rebuild / {FLOOR_NAMES[name]}", target, wall, cpu, limit is None or min(wall, cpu) <= limit
+        )
     else:
         met = max(1 / wall, 1 / cpu) >= 1 / limit
-        report.compare(f"Ratehouse is faster than {FLOOR_NAMES[name]}", f"≥ {1 / limit:.2g}×", 1 / wall, 1 / cpu, met)
+        report.compare(
+            f"Ratehouse is faster than {FLOOR_NAMES[name]}", f"≥ {1 / limit:.2g}×", 1 / wall, 1 / cpu, met
+        )
 
 
 def _build(data: Data, *, nights: int = 0, memory: str | None = None) -> Measured:

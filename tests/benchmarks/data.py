@@ -75,13 +75,17 @@ class Data:
     def files(self) -> str:
         """The glob of the history's events, also while the held back day is in the lake."""
         days = [FIRST_DAY + timedelta(days=offset) for offset in range(self.size.days)]
-        return f"{self.settings.lake_url}/raw/usage_events/received_on={{{','.join(map(str, days))}}}/*.parquet"
+        return (
+            f"{self.settings.lake_url}/raw/usage_events/received_on={{{','.join(map(str, days))}}}/*.parquet"
+        )
 
     @property
     def paths(self) -> list[str]:
         """The history's files."""
         held_back = f"received_on={FIRST_DAY + timedelta(days=self.size.days)}"
-        return [path for path in Lake(self.settings.lake_url).files("raw/usage_events") if held_back not in path]
+        return [
+            path for path in Lake(self.settings.lake_url).files("raw/usage_events") if held_back not in path
+        ]
 
     def truth(self, *, with_next_day: bool = False) -> Path:
         """Parquet: tenant_id, customer_id, event_type, month, events, units (of 0.0001)."""
@@ -129,7 +133,10 @@ def _configure(data: Data) -> None:
         land(
             lake,
             "customers",
-            [{"customer_id": customer, "effective_at": start, "name": customer, "recorded_at": start} for customer in ids],
+            [
+                {"customer_id": customer, "effective_at": start, "name": customer, "recorded_at": start}
+                for customer in ids
+            ],
             tenant_id=name,
             source="bench",
             batch_id=f"customers-{name}",
@@ -165,7 +172,9 @@ def _events(data: Data) -> None:
     per_day = round(size.events * 0.99 / size.days)
     customers = size.customers // len(TENANTS)
     with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false; set enable_progress_bar = false")
+        connection.execute(
+            "set TimeZone = 'UTC'; set preserve_insertion_order = false; set enable_progress_bar = false"
+        )
         connection.execute(
             f"""
             create macro originals(first, past) as table

@@ -47,7 +47,11 @@ def process(*arguments: str, environ: Mapping[str, str] | None = None) -> Measur
         # The settings of whoever starts the benchmark are not part of it.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RATEHOUSE_")}
         child = subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=ROOT, stdout=out, stderr=err, env={**inherited, **(environ or {})}
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            stdout=out,
+            stderr=err,
+            env={**inherited, **(environ or {})},
         )
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - started

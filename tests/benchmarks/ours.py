@@ -36,7 +36,9 @@ def night(settings: Settings, bill_day: date) -> None:
     """Set the clocks of every tenant to the start of `bill_day`, knowing everything recorded by then."""
     configuration = load_configuration(settings)
     known = datetime(bill_day.year, bill_day.month, bill_day.day, tzinfo=UTC)
-    billing.set_clocks(Lake(settings.lake_url), configuration, list(configuration.tenants), bill_day, known_as_of=known)
+    billing.set_clocks(
+        Lake(settings.lake_url), configuration, list(configuration.tenants), bill_day, known_as_of=known
+    )
 
 
 def main(home: str, bill_day: str, *flags: str) -> None:

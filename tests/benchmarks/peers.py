@@ -83,7 +83,10 @@ def polars(data: Data, target: Path) -> None:
         .agg(pl.col(column).min_by("recorded_at") for column in columns)
     )
     totals = first.group_by(
-        "tenant_id", "customer_id", "event_type", pl.col("occurred_at").dt.truncate("1mo").dt.date().alias("month")
+        "tenant_id",
+        "customer_id",
+        "event_type",
+        pl.col("occurred_at").dt.truncate("1mo").dt.date().alias("month"),
     ).agg(pl.len().cast(pl.Int64).alias("events"), pl.col("quantity").sum().alias("total"))
     totals.collect(engine="streaming").write_parquet(target)
 
@@ -137,7 +140,10 @@ def postgres(data: Data, target: Path) -> None:
             """
         )
         started = time.perf_counter()
-        with text.open("rb") as source, connection.cursor().copy("copy landed from stdin (format csv)") as copy:
+        with (
+            text.open("rb") as source,
+            connection.cursor().copy("copy landed from stdin (format csv)") as copy,
+        ):
             while block := source.read(1 << 20):
                 copy.write(block)
         copied = time.perf_counter()
@@ -170,21 +176,48 @@ def server() -> Iterator[str]:
     # PostgreSQL refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     if user not in {entry.pw_name for entry in pwd.getpwall()}:
-        raise RuntimeError("PostgreSQL does not run as root; make a user `postgres`, or start as another user")
+        raise RuntimeError(
+            "PostgreSQL does not run as root; make a user `postgres`, or start as another user"
+        )
     folder = Path(tempfile.mkdtemp(prefix="bench-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, user)
 
     def call(*command: str) -> None:
         subprocess.run(
-            command, check=True, user=user if os.geteuid() == 0 else None, cwd=folder, stdout=subprocess.DEVNULL
+            command,
+            check=True,
+            user=user if os.geteuid() == 0 else None,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
         )
 
     memory = "-c shared_buffers=1GB -c work_mem=256MB -c maintenance_work_mem=512MB -c max_wal_size=8GB -c synchronous_commit=off"
     control = str(binaries / "pg_ctl")
     try:
-        call(str(binaries / "initdb"), "-D", f"{folder}/db", "-A", "trust", "-U", user, "--no-sync", "-E", "UTF8")
-        call(control, "-D", f"{folder}/db", "-w", "-l", f"{folder}/log", "-o", f"-k {folder} -h '' {memory}", "start")
+        call(
+            str(binaries / "initdb"),
+            "-D",
+            f"{folder}/db",
+            "-A",
+            "trust",
+            "-U",
+            user,
+            "--no-sync",
+            "-E",
+            "UTF8",
+        )
+        call(
+            control,
+            "-D",
+            f"{folder}/db",
+            "-w",
+            "-l",
+            f"{folder}/log",
+            "-o",
+            f"-k {folder} -h '' {memory}",
+            "start",
+        )
         try:
             yield f"host={folder} user={user} dbname=postgres"
         finally:
@@ -204,7 +237,9 @@ PEERS: dict[str, Callable[[Data, Path], None]] = {
 
 def _duckdb(sql: str, data: Data, target: Path) -> None:
     with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false; set enable_progress_bar = false")
+        connection.execute(
+            "set TimeZone = 'UTC'; set preserve_insertion_order = false; set enable_progress_bar = false"
+        )
         connection.execute(f"copy ({sql.format(files=data.paths)}) to '{target}' (format parquet)")
 
 

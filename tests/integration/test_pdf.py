@@ -1,7 +1,5 @@
 """Documents as PDF files: stable bytes, right text, real pages, safe from what customers type, kept once."""
 
-# ruff: noqa: RUF001
-
 from __future__ import annotations
 
 import datetime as dt

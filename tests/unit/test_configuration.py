@@ -53,7 +53,9 @@ def test_landing_again_adds_nothing_and_a_changed_version_is_refused(tmp_path: P
 
 
 def test_a_fault_of_one_tenant_leaves_the_others_alone(tmp_path: Path) -> None:
-    settings = installation(tmp_path, good=BOOK.replace("AMOUNT", "10.00"), bad=BOOK.replace('"AMOUNT"', "0.1"))
+    settings = installation(
+        tmp_path, good=BOOK.replace("AMOUNT", "10.00"), bad=BOOK.replace('"AMOUNT"', "0.1")
+    )
     found = land_configuration(settings, Lake(settings.lake_url))
     assert list(found.tenants) == ["good"]
     assert "1.yaml" in str(found.failures["bad"])
@@ -68,11 +70,28 @@ def test_without_a_folder_of_tenants_the_fix_is_named(tmp_path: Path) -> None:
 def test_negotiated_charges_are_landed_once_in_the_currency_of_the_subscription(tmp_path: Path) -> None:
     settings = installation(tmp_path, acme=BOOK.replace("AMOUNT", "10.00"))
     lake = Lake(settings.lake_url)
-    land(lake, "customers", [{"customer_id": "c2", "currency": "EUR"}], tenant_id="acme", source="t", batch_id="c")
+    land(
+        lake,
+        "customers",
+        [{"customer_id": "c2", "currency": "EUR"}],
+        tenant_id="acme",
+        source="t",
+        batch_id="c",
+    )
     created = {"type": "created", "effective_at": "2026-02-01", "customer_id": "c2"}
     events = [
-        {**created, "event_id": "e1", "subscription_id": "s1", "data": {"plan": "team", "overrides": {"base": {"amount": "8.00"}}}},
-        {**created, "event_id": "e2", "subscription_id": "s2", "data": {"plan": "team", "overrides": {"base": {"amuont": "8"}}}},
+        {
+            **created,
+            "event_id": "e1",
+            "subscription_id": "s1",
+            "data": {"plan": "team", "overrides": {"base": {"amount": "8.00"}}},
+        },
+        {
+            **created,
+            "event_id": "e2",
+            "subscription_id": "s2",
+            "data": {"plan": "team", "overrides": {"base": {"amuont": "8"}}},
+        },
         {**created, "event_id": "e3", "subscription_id": "s3", "data": {"plan": "team"}},
     ]
     land(lake, "subscription_events", events, tenant_id="acme", source="t", batch_id="e")

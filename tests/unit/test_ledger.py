@@ -21,7 +21,9 @@ OCTOBER, JANUARY = date(2026, 10, 19), date(2027, 1, 19)
         ("{customer_id}-{customer_seq:03d}-{seq}", "invoice", "--"),
     ],
 )
-def test_a_series_is_the_prefix_and_the_year_or_the_customer(number_format: str, kind: str, series: str) -> None:
+def test_a_series_is_the_prefix_and_the_year_or_the_customer(
+    number_format: str, kind: str, series: str
+) -> None:
     assert series_of(number_format, kind, OCTOBER, "c1") == series
 
 
@@ -29,4 +31,6 @@ def test_a_count_per_customer_never_restarts_and_one_per_year_does() -> None:
     assert series_of("{customer_id}-{customer_seq}", "invoice", OCTOBER, "c1") == series_of(
         "{customer_id}-{customer_seq}", "invoice", JANUARY, "c1"
     )
-    assert series_of("INV-{year}-{seq}", "invoice", OCTOBER) != series_of("INV-{year}-{seq}", "invoice", JANUARY)
+    assert series_of("INV-{year}-{seq}", "invoice", OCTOBER) != series_of(
+        "INV-{year}-{seq}", "invoice", JANUARY
+    )

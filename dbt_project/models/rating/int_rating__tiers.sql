@@ -14,6 +14,7 @@ listed as (
     select
         price_key,
         model,
+        per as price_per,
         unnest(cast(tiers as json [])) as tier
     from prices
     where tiers is not null
@@ -37,7 +38,8 @@ tiered as (
             else cast({{ json_text('tier', 'flat_fee') }} as decimal(28, 12))
         end as flat_fee,
         cast({{ json_text('tier', 'package_size') }} as decimal(28, 10)) as package_size,
-        cast({{ json_text('tier', 'per') }} as decimal(28, 10)) as per
+        -- A tier may be priced per so many units of its own; else as the price is.
+        coalesce(cast({{ json_text('tier', 'per') }} as decimal(28, 10)), price_per) as per
     from listed
 
 ),

@@ -20,9 +20,9 @@ from dagster_dbt import DbtProject, dbt_assets
 
 from orchestration.lib import dbt_arguments, dbt_runner
 from orchestration.lib.dbt_runner import Event
-from orchestration.lib.dbt_translator import USAGE_MODELS, RatehouseTranslator
+from orchestration.lib.dbt_translator import RatehouseTranslator
 from orchestration.lib.names import WRITER_POOL
-from orchestration.lib.partitions import RECEIVED_DAYS, days_of
+from orchestration.lib.partitions import RECEIVED_DAYS
 from ratehouse import warehouse
 from ratehouse.settings import Settings
 
@@ -30,28 +30,29 @@ from ratehouse.settings import Settings
 def dbt_definitions(manifest: dict[str, Any], project: DbtProject) -> list[AssetsDefinition]:
     """The assets of a manifest."""
     translator = RatehouseTranslator(manifest)
+    usage = " ".join(sorted(".".join(translator.models[model]["fqn"]) for model in translator.usage))
 
     @dbt_assets(
         manifest=manifest,
         project=project,
         name="usage_models",
-        select=" ".join(USAGE_MODELS),
+        select=usage,
         partitions_def=RECEIVED_DAYS,
-        # One dbt call for any range of days, in one run: days must not compete for the one writer.
+        # One dbt call for any range of days: the models see by themselves what is new, the days say what a run covered.
         backfill_policy=BackfillPolicy.single_run(),
         dagster_dbt_translator=translator,
         pool=WRITER_POOL,
     )
     def usage_models(context: AssetExecutionContext, settings: ResourceParam[Settings]) -> Iterator[Event]:
         models, tests = _selected(context, translator)
-        asked = dbt_arguments.call(manifest, models, tests, days=days_of(context.partition_keys))
+        asked = dbt_arguments.call(manifest, models, tests)
         yield from dbt_runner.run(context, settings, asked, translator)
 
     @dbt_assets(
         manifest=manifest,
         project=project,
         name="models",
-        exclude=" ".join((*USAGE_MODELS, "resource_type:seed")),
+        exclude=f"{usage} resource_type:seed",
         dagster_dbt_translator=translator,
         pool=WRITER_POOL,
     )

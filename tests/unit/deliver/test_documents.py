@@ -1,7 +1,5 @@
 """Reading and wording documents: what is on the page, before it is a page."""
 
-# ruff: noqa: RUF001
-
 from __future__ import annotations
 
 import datetime as dt

@@ -90,15 +90,9 @@ def manifest() -> dict[str, Any]:
 
 def test_a_call_names_models_by_their_full_path_and_leaves_unit_tests_out(manifest: dict[str, Any]) -> None:
     asked = dbt_arguments.call(manifest, ["model.p.billed"], ["test.p.t"], also=["model.p.upcoming"])
-    assert (asked.command, asked.variables) == ("build", {})
+    assert asked.command == "build"
     assert asked.select == ("p.folder.inner.billed", "p.folder.inner.upcoming")
     assert asked.flags == ("--exclude-resource-type", "unit_test", "--indirect-selection", "buildable")
-
-
-def test_received_days_become_a_window_with_both_ends(manifest: dict[str, Any]) -> None:
-    days = [date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3)]
-    asked = dbt_arguments.call(manifest, ["model.p.billed"], days=days)
-    assert asked.variables == {"received_from": "2026-11-01", "received_to": "2026-11-03"}
 
 
 def test_checks_alone_are_tests_alone(manifest: dict[str, Any]) -> None:
@@ -127,6 +121,17 @@ def test_the_issue_step_cuts_the_graph_without_a_cycle(manifest: dict[str, Any])
     }
     assert translator.after_issue == {AssetKey(["s", "invoices"]), AssetKey(["s", "upcoming"])}
     assert translator.get_asset_spec(manifest, "model.p.billed", None).group_name == "folder_inner"
+
+
+def test_usage_is_what_is_incremental_and_what_lies_between(manifest: dict[str, Any]) -> None:
+    assert RatehouseTranslator(manifest).usage == set()
+    for name in ("stg_issued", "int_invoicing__due_lines"):
+        manifest["nodes"][f"model.p.{name}"]["config"]["materialized"] = "incremental"
+    assert RatehouseTranslator(manifest).usage == {
+        "model.p.stg_issued",
+        "model.p.billed",
+        "model.p.int_invoicing__due_lines",
+    }
 
 
 def test_a_manifest_is_fresh_until_the_project_changes(tmp_path: Path) -> None:
