@@ -37,9 +37,7 @@ dashboard: $(INSTALLED) ## The finance dashboards, in a browser
 	$(BIN)/streamlit run dashboards/finance/app.py
 
 dagster: $(INSTALLED) ## The orchestration: assets, checks, schedules
-	mkdir -p $(DAGSTER_HOME)
-	cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
-	$(BIN)/dagster dev
+	$(BIN)/python -m orchestration.dev
 
 bench: $(INSTALLED) ## Measure speed against a hand-written floor
 	$(BIN)/python -m tests.benchmarks

@@ -47,6 +47,4 @@ def call(
         # A test of several models must wait for all of them; dbt's default runs it as soon as one is built.
         *("--indirect-selection", "buildable"),
     )
-    return Call(
-        "build", tuple(sorted(".".join(nodes[one]["fqn"]) for one in {*models, *also})), flags, variables
-    )
+    return Call("build", tuple(sorted(".".join(nodes[one]["fqn"]) for one in {*models, *also})), flags)

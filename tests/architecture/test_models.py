@@ -26,6 +26,8 @@ WITHOUT_KEY = {
     "int_metering__placed_states",
     "int_invoicing__differences",
     "int_reconciliation__usage",
+    # Two equal postings on one day are two postings.
+    "int_revenue__billing",
     "upcoming_invoice_lines",
     "metered_spans",
     # Views over all events, asked for one slice at a time; the events' key is tested where they are accepted.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ratehouse import billing
-from tests.reliability.installation import Installation, company
+from tests.reliability.installation import CUSTOMERS, TENANTS, Installation, company
 
 NIGHTS = (date(2026, 2, 1), date(2026, 3, 1))
 
@@ -20,7 +20,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Both nights billed in order. Not to be changed: copy it."""
     installation = company(tmp_path_factory.mktemp("undisturbed"))
     billing.bill_days(installation.settings, NIGHTS, known_at_the_time=True)
-    assert installation.readable() == 4 * 10
+    assert installation.readable() == len(NIGHTS) * len(TENANTS) * CUSTOMERS
     return installation
 
 

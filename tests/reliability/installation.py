@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TENANTS = ("alpha", "beta")
-CUSTOMERS = 10  # of each tenant
+CUSTOMERS = 8  # of each tenant
 EVENTS = 2_500  # of each tenant, over sixty days
 TIMEOUT = 300.0
 

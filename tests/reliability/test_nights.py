@@ -15,21 +15,23 @@ import duckdb
 import pytest
 
 from tests.reliability.conftest import NIGHTS
-from tests.reliability.installation import TIMEOUT, Installation, company
+from tests.reliability.installation import CUSTOMERS, TENANTS, TIMEOUT, Installation, company
 
 pytestmark = pytest.mark.xdist_group("reliability")
 
 LEDGER = "data/lake/ledger"
+# What a run has issued is visible from here on.
+COMMITTED = "after ratehouse.lake:Lake.write ledger/runs"
 # Where a run is killed once it has reached that point, in the order of the run.
 POINTS = (
     "before dbt.adapters.sql.connections:SQLConnectionManager.add_query int_metering__made_days",
-    "after ratehouse.lake:Lake.write ledger/invoice_lines",
     "after ratehouse.lake:Lake.write ledger/invoices",
-    "after ratehouse.lake:Lake.write ledger/runs",
+    COMMITTED,
     "before os:replace serving",
     "before deliver.documents.store:render_many",
 )
 RANDOM_KILLS = 10
+DOCUMENTS = len(TENANTS) * CUSTOMERS  # of a night
 
 
 def night(number: int) -> tuple[str, ...]:
@@ -67,8 +69,8 @@ def test_killed_anywhere_it_bills_the_same(undisturbed: Installation, tmp_path: 
         out, err = process.communicate(timeout=TIMEOUT)
         assert process.returncode == -signal.SIGKILL, f"{fault} was not reached:\n{out}{err}"
         check_nothing_is_half_visible(installation, undisturbed)
-        committed = POINTS.index(fault) >= 3
-        assert len(installation.ledger()["invoices"]) == (20 if committed else 0)
+        committed = POINTS.index(fault) >= POINTS.index(COMMITTED)
+        assert len(installation.ledger()["invoices"]) == (DOCUMENTS if committed else 0)
     began = time.monotonic()
     done = installation.run(*night(0))
     duration = time.monotonic() - began
@@ -94,7 +96,7 @@ def test_everything_comes_back_from_the_lake(billed: Installation) -> None:
     every_document = ("invoice", "pdf", "--all-since", billed.ledger()["runs"][0]["run_key"])
     assert billed.run(*every_document).returncode == 0
     marts, documents, lake = billed.marts(), billed.files("data/documents"), billed.files(LEDGER)
-    assert len(documents) == 2 * 40  # a key beside each
+    assert len(documents) == 2 * len(NIGHTS) * DOCUMENTS  # a key beside each
     for built in ("warehouse", "serving", "documents"):
         shutil.rmtree(billed.home / "data" / built)
 
@@ -108,13 +110,14 @@ def test_everything_comes_back_from_the_lake(billed: Installation) -> None:
     assert billed.files(LEDGER) == lake
 
 
-def test_two_at_once_bill_once(billed: Installation, undisturbed: Installation, tmp_path: Path) -> None:
-    fresh = company(tmp_path / "fresh")
+def test_two_at_once_bill_once(undisturbed: Installation, tmp_path: Path) -> None:
+    fresh = company(tmp_path)
     both = [fresh.start(*night(0)), fresh.start(*night(0))]
     results = [process.communicate(timeout=TIMEOUT) for process in both]
     assert [process.returncode for process in both] == [0, 0], results
+    documents, lines = (len(fresh.ledger()[relation]) for relation in ("invoices", "invoice_lines"))
     said = sorted(re.sub(r"^.*?: ", "", out.splitlines()[0]) for out, _ in results)
-    assert said == ["20 documents, 20 lines", "nothing was due"]
+    assert said == [f"{documents} documents, {lines} lines", "nothing was due"]
     first = {row["run_key"] for row in fresh.ledger()["runs"]}
     assert fresh.ledger() == {
         relation: [row for row in rows if row["run_key"] in first]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,11 @@ from dagster import AssetKey
 from orchestration.dev import prepare_home
 from orchestration.lib import dbt_arguments
 from orchestration.lib.dbt_manifest import is_fresh
-from orchestration.lib.dbt_translator import RatehouseTranslator
+from orchestration.lib.dbt_translator import ISSUE_READS, RatehouseTranslator
 from orchestration.lib.names import CLOCKS, LEDGER
 from orchestration.lib.partitions import days_of, first_received_day, received_day
 from orchestration.lib.resources import BillingNight
+from ratehouse import ledger
 from ratehouse.configuration import Configuration
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
@@ -121,6 +124,10 @@ def test_the_issue_step_cuts_the_graph_without_a_cycle(manifest: dict[str, Any])
     }
     assert translator.after_issue == {AssetKey(["s", "invoices"]), AssetKey(["s", "upcoming"])}
     assert translator.get_asset_spec(manifest, "model.p.billed", None).group_name == "folder_inner"
+
+
+def test_the_issue_step_depends_on_every_model_that_it_reads() -> None:
+    assert set(re.findall(r"intermediate\.(\w+)", inspect.getsource(ledger))) == set(ISSUE_READS)
 
 
 def test_usage_is_what_is_incremental_and_what_lies_between(manifest: dict[str, Any]) -> None:
