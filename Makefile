@@ -10,7 +10,6 @@ BIN := $(VENV)/bin
 # Written when the environment holds exactly what the lock says.
 INSTALLED := $(VENV)/.installed
 
-export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 export DO_NOT_TRACK := 1
 
 .PHONY: help demo test dashboard dagster lint unit bench clean format lock system-demo system-test

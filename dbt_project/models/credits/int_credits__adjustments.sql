@@ -153,7 +153,7 @@ listed as (
         tenant_id,
         line_id,
         list(adjustment_id order by effective_at, adjustment_id) as adjustment_ids,
-        list({'amount': cast(asked_amount as decimal(20, 4)), 'is_void': reason_code is not distinct from 'void'} order by effective_at, adjustment_id) as asked,
+        list({ 'amount': cast(asked_amount as decimal(20, 4)), 'is_void': reason_code is not distinct from 'void' } order by effective_at, adjustment_id) as asked,
         greatest(min(left_amount), cast(0 as decimal(20, 4))) as left_amount
     from pointed
     group by tenant_id, line_id

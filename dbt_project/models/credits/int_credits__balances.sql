@@ -71,7 +71,7 @@ listed as (
     select
         tenant_id,
         grant_id,
-        list({'draws': day_order = 1, 'amount': cast(amount as decimal(28, 10))} order by on_day, day_order) as movements,
+        list({ 'draws': day_order = 1, 'amount': cast(amount as decimal(28, 10)) } order by on_day, day_order) as movements,
         cast(sum(case when day_order = 0 then amount else 0 end) as decimal(28, 10)) as granted,
         cast(sum(case when day_order = 1 then amount else 0 end) as decimal(28, 10)) as drawn
     from movements

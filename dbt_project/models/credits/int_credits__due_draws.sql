@@ -127,7 +127,7 @@ limits as (
         select
             tenant_id,
             bill_to_customer_id,
-            list({'documents': document_place, 'pools': pool_place, 'grants': grant_place} order by document_place, grant_place, pool_place) as attempts
+            list({ 'documents': document_place, 'pools': pool_place, 'grants': grant_place } order by document_place, grant_place, pool_place) as attempts
         from placed
         group by tenant_id, bill_to_customer_id
     ) as attempts

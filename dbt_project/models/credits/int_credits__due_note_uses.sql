@@ -142,7 +142,7 @@ limits as (
             tenant_id,
             bill_to_customer_id,
             currency,
-            list({'notes': note_place, 'invoices': invoice_place} order by note_place, not is_corrected, invoice_place) as attempts
+            list({ 'notes': note_place, 'invoices': invoice_place } order by note_place, not is_corrected, invoice_place) as attempts
         from placed
         group by tenant_id, bill_to_customer_id, currency
     ) as attempts
