@@ -10,7 +10,7 @@
 
 with
 
-known_events as {{ not_materialized() }}(
+known_events as (
 
     select events.*
     from {{ ref('int_metering__accepted_events') }} as events
@@ -78,83 +78,66 @@ events as (
 
 ),
 {% else %}
-events as {{ not_materialized() }}(
+events as (
 
     select * from known_events
 
 ),
 {% endif %}
 
--- Every span under each name by which an event may claim it: the subscription's or, of an event that names none, the
--- customer's. A segment is what states are kept by: spans that only a change of the zone's offset divides are one.
-claims as (
+spans as (
 
-    select
-        *,
-        case when by_subscription then subscription_id else customer_id end as owner_id
-    from (
-        select
-            *,
-            dense_rank() over (order by tenant_id, subscription_id, terms_no, meter, amount_property) as segment_no,
-            aggregation in ('latest', 'time_weighted', 'unique_count') or persistent as needs_order,
-            unnest([true, false]) as by_subscription
-        from {{ ref('int_metering__spans') }}
-    )
-
-),
-
-segments as (
-
-    select
-        segment_no,
-        any_value(tenant_id) as tenant_id,
-        any_value(customer_id) as customer_id,
-        any_value(subscription_id) as subscription_id,
-        any_value(terms_no) as terms_no,
-        any_value(price_book) as price_book,
-        any_value(meter) as meter,
-        any_value(amount_property) as amount_property,
-        any_value(event_type) as event_type,
-        any_value(aggregation) as aggregation
-    from claims
-    group by segment_no
+    select * from {{ ref('int_metering__spans') }}
 
 ),
 
 -- Who an event belongs to is settled by its span, except where several subscriptions or conditions compete for it.
-claimed as (
+candidates as (
 
     select
-        {{ claimed_columns() }},
-        claims.meter_no = 1 as is_first_meter
+        {{ attributed_columns() }},
+        spans.meter_no = 1 as is_first_meter
     from events
-    inner join claims
-        on {{ claims_event() }}
-    where not claims.is_contended
-
-),
-
-contested as (
-
+    inner join spans
+        on
+            events.tenant_id = spans.tenant_id
+            and events.subscription_id = spans.subscription_id
+            and events.event_type = spans.event_type
+            and events.occurred_at >= spans.starts_at
+            and events.occurred_at < spans.ends_at
+    where {{ meter_accepts('spans.accepts', 'spans.refuses', 'events.properties') }}
+    union all
     select
-        {{ claimed_columns() }},
-        row_number() over (partition by events.tenant_id, events.event_id order by claims.seniority, claims.meter_no) = 1 as is_first_meter
+        {{ attributed_columns() }},
+        spans.meter_no = 1 as is_first_meter
     from events
-    inner join claims
-        on {{ claims_event() }}
+    inner join spans
+        on
+            events.tenant_id = spans.tenant_id
+            and events.customer_id = spans.customer_id
+            and events.event_type = spans.event_type
+            and events.occurred_at >= spans.starts_at
+            and events.occurred_at < spans.ends_at
     where
-        claims.is_contended
-        and events.event_type in (select event_type from claims where is_contended)
-        and {{ meter_accepts('claims.accepts', 'claims.refuses', 'events.properties') }}
-    qualify claims.seniority = min(claims.seniority) over (partition by events.tenant_id, events.event_id)
+        events.subscription_id is null
+        and {{ meter_accepts('spans.accepts', 'spans.refuses', 'events.properties') }}
 
 ),
 
 attributed as (
 
-    select * from claimed
+    select *
+    from candidates
+    where not is_contended
     union all
-    select * from contested
+    (
+        select * replace (
+            row_number() over (partition by tenant_id, event_id order by seniority, meter_no) = 1 as is_first_meter
+        )
+        from candidates
+        where is_contended
+        qualify seniority = min(seniority) over (partition by tenant_id, event_id)
+    )
 
 ),
 
@@ -216,47 +199,45 @@ scaled as (
         end as item
     from valued
 
-),
-
--- Grouped by number, named afterwards: there are far fewer states than events.
-grouped as (
-
-    select
-        segment_no,
-        dimension_values,
-        local_day,
-        hour_at,
-        item,
-        received_on,
-        count(*) as event_count,
-        -- An event that feeds several meters is one event.
-        count(*) filter (where is_first_meter) as rated_events,
-        sum(quantity) filter (where is_first_meter) as rated_quantity,
-        count(*) filter (where value is null or (aggregation = 'unique_count' and value_text is null)) as skipped_values,
-        count(value) as value_count,
-        sum(value) as value_sum,
-        max(value) as value_max,
-        min(value) as value_min,
-        sum(amount) as amount_sum,
-        -- Σ value · microseconds since the day's own midnight in UTC: what a time-weighted level needs of its changes.
-        -- Null where one of them does not fit: then the quantity is unknown, and its line waits.
-        case when count(moment) = count(value) then cast(sum(moment) as decimal(38, 10)) end as value_moment,
-        arg_max(value, (occurred_at, recorded_at, event_id)) filter (where needs_order) as latest_value,
-        arg_max(operation, (occurred_at, recorded_at, event_id)) filter (where needs_order) as latest_operation,
-        max(occurred_at) as latest_at,
-        max((occurred_at, recorded_at, event_id)) filter (where needs_order) as latest_order,
-        max(recorded_at) as last_recorded_at
-    from scaled
-    group by segment_no, dimension_values, local_day, hour_at, item, received_on
-
 )
 
 select
-    segments.* exclude (segment_no),
-    grouped.* exclude (segment_no)
-from grouped
--- A left join, so that the many states are never the side that is kept in memory.
-left join segments on grouped.segment_no = segments.segment_no
+    tenant_id,
+    customer_id,
+    subscription_id,
+    terms_no,
+    price_book,
+    meter,
+    amount_property,
+    dimension_values,
+    local_day,
+    hour_at,
+    item,
+    event_type,
+    received_on,
+    any_value(aggregation) as aggregation,
+    count(*) as event_count,
+    -- An event that feeds several meters is one event.
+    count(*) filter (where is_first_meter) as rated_events,
+    sum(quantity) filter (where is_first_meter) as rated_quantity,
+    count(*) filter (where value is null or (aggregation = 'unique_count' and value_text is null)) as skipped_values,
+    count(value) as value_count,
+    sum(value) as value_sum,
+    max(value) as value_max,
+    min(value) as value_min,
+    sum(amount) as amount_sum,
+    -- Σ value · microseconds since the day's own midnight in UTC: what a time-weighted level needs of its changes.
+    -- Null where one of them does not fit: then the quantity is unknown, and its line waits.
+    case when count(moment) = count(value) then cast(sum(moment) as decimal(38, 10)) end as value_moment,
+    arg_max(value, (occurred_at, recorded_at, event_id)) filter (where aggregation in ('latest', 'max', 'min', 'time_weighted')) as latest_value,
+    arg_max(operation, (occurred_at, recorded_at, event_id)) as latest_operation,
+    max(occurred_at) as latest_at,
+    max((occurred_at, recorded_at, event_id)) as latest_order,
+    max(recorded_at) as last_recorded_at
+from scaled
+group by
+    tenant_id, customer_id, subscription_id, terms_no, price_book, meter, amount_property, dimension_values, local_day, hour_at, item,
+    event_type, received_on
 {% if not is_incremental() %}
 -- depends_on: {{ ref('int_metering__day_marks') }}
 -- depends_on: {{ ref('int_metering__customer_marks') }}
