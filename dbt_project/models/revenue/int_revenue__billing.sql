@@ -53,6 +53,7 @@ select
     {{ json_text('events.data', 'variable_id') }} as variable_id,
     {{ json_text('events.data', 'provider') }} as provider,
     cast(null as varchar) as invoice_id,
+    cast(null as varchar) as billed_to,
     {{ to_minor('cast(' ~ json_text('events.data', 'amount') ~ ' as decimal(38, 12))', 'contracts.minor_digits') }} as amount
 from events
 inner join contracts
@@ -69,6 +70,7 @@ select
     cast(null as varchar) as variable_id,
     cast(null as varchar) as provider,
     lines.invoice_id,
+    lines.billed_to,
     {{ to_minor('lines.amount', 'contracts.minor_digits') }} as amount
 from lines
 inner join subscriptions

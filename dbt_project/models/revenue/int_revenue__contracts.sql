@@ -1,5 +1,6 @@
 -- Every contract under way: those that were stated, and every billed subscription that none of them names, which is its own
--- contract (docs/decisions/revenue.md). `reported_before` is the first day of the running month: months before it are complete.
+-- contract (docs/decisions/revenue.md). `reported_before` is the first day of the running month: months before it are complete;
+-- what happens up to `booked_until` is in the books.
 with
 
 contracts as (
@@ -86,7 +87,8 @@ select
     stated.*,
     currencies.minor_digits,
     tenants.timezone,
-    cast(date_trunc('month', {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}) as date) as reported_before
+    cast(date_trunc('month', {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}) as date) as reported_before,
+    {{ local_date('tenants.billing_as_of', 'tenants.timezone') }} as booked_until
 from stated
 inner join tenants on stated.tenant_id = tenants.tenant_id
 inner join currencies on stated.currency = currencies.currency

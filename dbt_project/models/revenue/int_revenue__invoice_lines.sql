@@ -40,6 +40,7 @@ select
     lines.service_start,
     lines.service_end,
     invoices.bill_date,
+    invoices.customer_id as billed_to,
     lines.amount,
     lines.currency,
     -- A discount is spread as the charge it reduces.

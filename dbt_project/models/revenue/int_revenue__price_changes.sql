@@ -1,6 +1,6 @@
 -- The transaction price as a list of changes, so that the price of any day is a sum: the fixed consideration, variable
 -- components and their new estimates, modifications, credits and refunds that lower the price, and a cancellation.
--- `obligation_ids` null: shared by all of the price group. With days, it belongs to the service of those days alone.
+-- `obligation_ids` null: shared by all of the price group; `epoch`: whose allocation it follows, that of its promise. With days, it belongs to the service of those days alone.
 with
 
 contracts as (
@@ -91,6 +91,7 @@ variable as (
         'contract' as price_group,
         {{ json_text('document', 'variable_id') }} as variable_id,
         effective_on,
+        first_value(effective_on) over promises as promised_on,
         {{ to_minor('cast(coalesce(' ~ json_text('document', 'constrained') ~ ', ' ~ json_text('document', 'estimate') ~ ') as decimal(38, 12))', 'minor_digits') }} as included,
         included - coalesce(lag(included) over promises, 0) as amount,
         {{ json_texts(json_part('first_value(document) over promises', 'obligations')) }} as obligation_ids,
@@ -183,14 +184,21 @@ cancellations as (
 )
 
 select
-    *,
-    start_on is not null as is_dated,
+    changes.* exclude (promised_on),
+    case when changes.price_group = 'contract' then epochs.epoch else 0 end as epoch,
+    changes.start_on is not null as is_dated,
     row_number() over (
-        partition by tenant_id, contract_id
-        order by effective_on, kind, variable_id, obligation_ids, start_on, end_on, amount
+        partition by changes.tenant_id, changes.contract_id
+        order by changes.effective_on, changes.kind, changes.variable_id, changes.obligation_ids, changes.start_on, changes.end_on, changes.amount
     ) as change_no
 from (
     select * from changes
     union all by name
     select * from cancellations
-) as every
+) as changes
+inner join {{ ref('int_revenue__epochs') }} as epochs
+    on
+        changes.tenant_id = epochs.tenant_id
+        and changes.contract_id = epochs.contract_id
+        and coalesce(changes.promised_on, changes.effective_on) >= epochs.starts_on
+        and coalesce(changes.promised_on, changes.effective_on) < epochs.ends_before

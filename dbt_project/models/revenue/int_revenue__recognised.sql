@@ -11,6 +11,7 @@ parts as (
         period,
         period as posting_period,
         recognised,
+        breakage,
         prior_performance
     from {{ ref('int_revenue__schedules') }}
     union all by name
@@ -32,6 +33,16 @@ parts as (
         period,
         period as posting_period,
         recognised
+    from {{ ref('int_revenue__financing') }}
+    union all by name
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        recognise as method,
+        period,
+        period as posting_period,
+        recognised
     from {{ ref('int_revenue__line_schedules') }}
 
 )
@@ -44,6 +55,7 @@ select
     posting_period,
     min(method) as method,
     cast(sum(recognised) as hugeint) as recognised,
+    cast(coalesce(sum(breakage), 0) as hugeint) as breakage,
     cast(coalesce(sum(prior_performance), 0) as hugeint) as prior_performance
 from parts
 group by tenant_id, contract_id, obligation_id, period, posting_period

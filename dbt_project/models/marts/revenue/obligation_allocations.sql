@@ -4,6 +4,7 @@ with
 progress as (
 
     select * from {{ ref('int_revenue__progress') }}
+    where is_last_epoch
 
 ),
 
@@ -30,6 +31,14 @@ parts as (
         as_of,
         allocated
     from {{ ref('int_revenue__dated_schedules') }}
+    union all
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        as_of,
+        allocated
+    from {{ ref('int_revenue__financing') }}
     union all
     select
         tenant_id,
