@@ -37,5 +37,8 @@ select
     cast({{ json_text('definition', 'commitment.amount') }} as decimal(28, 12)) as commitment,
     cast({{ json_part('definition', 'commitment.charges') }} as varchar []) as commitment_charges,
     cast(coalesce({{ json_text('definition', 'commitment.overage_factor') }}, '1') as decimal(28, 12)) as overage_factor,
+    {{ json_text('definition', 'recognise') }} as recognise,
+    cast({{ json_text('definition', 'recognise_months') }} as integer) as recognise_months,
+    cast({{ json_text('definition', 'ssp') }} as decimal(28, 12)) as ssp,
     coalesce({{ json_part('definition', 'prices') }}, cast('[]' as json)) as prices
 from definitions

@@ -23,7 +23,6 @@ schedules as (
             and schedules.obligation_id = financing.obligation_id
             and schedules.as_of = financing.as_of
     union all
-    -- A billed line is served by the end of its days.
     select
         tenant_id,
         contract_id,
@@ -32,7 +31,7 @@ schedules as (
         as_of,
         min(recognise) as recognise,
         sum(allocated - recognised_to_date) as remaining,
-        sum(allocated - recognised_to_date) as remaining_12_months
+        sum(recognised_in_a_year - recognised_to_date) as remaining_12_months
     from {{ ref('int_revenue__line_schedules') }}
     group by tenant_id, contract_id, obligation_id, period, as_of
 
