@@ -90,7 +90,7 @@ taken_back as (
         tenant_id,
         contract_id,
         type,
-        effective_on,
+        posted_on,
         min(performance_period) as performance_period,
         sum(taken_back) as taken_back
     from reductions
@@ -123,7 +123,7 @@ reduced as (
             billing.tenant_id = taken_back.tenant_id
             and billing.contract_id = taken_back.contract_id
             and billing.type = taken_back.type
-            and billing.posted_on = taken_back.effective_on
+            and billing.posted_on = taken_back.posted_on
     left join settled
         on
             billing.tenant_id = settled.tenant_id
@@ -173,7 +173,7 @@ earned as (
     select
         tenant_id,
         contract_id,
-        strftime(effective_on, '%Y-%m') as posting_period,
+        strftime(posted_on, '%Y-%m') as posting_period,
         performance_period as period,
         taken_back as recognised,
         0 as breakage,

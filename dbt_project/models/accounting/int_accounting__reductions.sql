@@ -12,12 +12,18 @@ events as (
         coalesce(cast({{ json_text('events.data', 'changes_price') }} as boolean), true) as changes_price,
         {{ json_text('events.data', 'obligation_id') }} as obligation_id,
         {{ json_text('events.data', 'variable_id') }} as variable_id,
-        cast(date_trunc('month', events.effective_on) as date) - 1 as last_month_end
+        greatest(events.effective_on, closes.opens_on) as posted_on,
+        cast(date_trunc('month', greatest(events.effective_on, closes.opens_on)) as date) - 1 as last_month_end
     from {{ ref('stg_ratehouse__contract_events') }} as events
     inner join {{ ref('int_revenue__contracts') }} as contracts
         on
             events.tenant_id = contracts.tenant_id
             and events.contract_id = contracts.contract_id
+    left join {{ ref('int_revenue__closes') }} as closes
+        on
+            events.tenant_id = closes.tenant_id
+            and events.recorded_at > closes.learned_after
+            and events.recorded_at <= closes.learned_until
     where events.type in ('credit', 'refund')
 
 ),
@@ -79,6 +85,7 @@ judged as (
         events.event_id,
         events.type,
         events.effective_on,
+        events.posted_on,
         events.amount,
         events.variable_id,
         case
@@ -106,7 +113,7 @@ undated as (
         contract_id,
         event_id,
         type,
-        effective_on,
+        posted_on,
         strftime(effective_on, '%Y-%m') as performance_period,
         taken_back
     from judged
@@ -120,7 +127,7 @@ dated as (
         changes.contract_id,
         '' as event_id,
         changes.kind as type,
-        changes.effective_on,
+        changes.posted_on,
         schedules.period as performance_period,
         -1 * schedules.recognised as taken_back
     from {{ ref('int_revenue__dated_schedules') }} as schedules
@@ -129,7 +136,7 @@ dated as (
             schedules.tenant_id = changes.tenant_id
             and schedules.contract_id = changes.contract_id
             and schedules.change_no = changes.change_no
-    where changes.kind in ('credit', 'refund') and schedules.period < strftime(changes.effective_on, '%Y-%m')
+    where changes.kind in ('credit', 'refund') and schedules.period < strftime(changes.posted_on, '%Y-%m')
 
 )
 
@@ -137,7 +144,7 @@ select
     tenant_id,
     contract_id,
     type,
-    effective_on,
+    posted_on,
     performance_period,
     cast(sum(taken_back) as hugeint) as taken_back
 from (
@@ -145,5 +152,5 @@ from (
     union all
     select * from dated
 ) as every
-group by tenant_id, contract_id, type, effective_on, performance_period
+group by tenant_id, contract_id, type, posted_on, performance_period
 having sum(taken_back) <> 0

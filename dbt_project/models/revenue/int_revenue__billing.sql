@@ -27,6 +27,12 @@ lines as (
 
 ),
 
+closes as (
+
+    select * from {{ ref('int_revenue__closes') }}
+
+),
+
 subscriptions as (
 
     select
@@ -49,7 +55,7 @@ select
     events.contract_id,
     {{ json_text('events.data', 'obligation_id') }} as obligation_id,
     events.type,
-    coalesce(cast({{ json_text('events.data', 'due_on') }} as date), events.effective_on) as posted_on,
+    greatest(coalesce(cast({{ json_text('events.data', 'due_on') }} as date), events.effective_on), closes.opens_on) as posted_on,
     {{ json_text('events.data', 'variable_id') }} as variable_id,
     {{ json_text('events.data', 'provider') }} as provider,
     cast(null as varchar) as invoice_id,
@@ -60,13 +66,18 @@ inner join contracts
     on
         events.tenant_id = contracts.tenant_id
         and events.contract_id = contracts.contract_id
+left join closes
+    on
+        events.tenant_id = closes.tenant_id
+        and events.recorded_at > closes.learned_after
+        and events.recorded_at <= closes.learned_until
 union all
 select
     lines.tenant_id,
     subscriptions.contract_id,
     lines.charge as obligation_id,
     'billed' as type,
-    lines.bill_date as posted_on,
+    greatest(lines.bill_date, closes.opens_on) as posted_on,
     cast(null as varchar) as variable_id,
     cast(null as varchar) as provider,
     lines.invoice_id,
@@ -81,3 +92,8 @@ inner join contracts
     on
         subscriptions.tenant_id = contracts.tenant_id
         and subscriptions.contract_id = contracts.contract_id
+left join closes
+    on
+        lines.tenant_id = closes.tenant_id
+        and lines.issued_at > closes.learned_after
+        and lines.issued_at <= closes.learned_until

@@ -32,7 +32,7 @@ pools as (
         on
             month_ends.tenant_id = changes.tenant_id
             and month_ends.contract_id = changes.contract_id
-            and month_ends.as_of >= changes.effective_on
+            and month_ends.as_of >= changes.posted_on
     group by month_ends.tenant_id, month_ends.contract_id, month_ends.as_of, changes.epoch, changes.variable_id
 
 ),
