@@ -31,7 +31,7 @@ lint: $(INSTALLED) ## Style, types, who may import whom
 
 unit: $(INSTALLED) ## Structure, units, scenarios
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/architecture tests/unit --ignore tests/unit/dashboards --ignore tests/unit/test_explain.py
-	$(BIN)/python -m ratehouse.cli scenario run $(addprefix tests/scenarios/,metering rating credits discounts invoicing proration reconciliation subscriptions taxes)
+	$(BIN)/python -m ratehouse.cli scenario run $(addprefix tests/scenarios/,metering rating credits discounts dunning invoicing payments proration reconciliation subscriptions taxes)
 
 all-tests: system-test $(INSTALLED) ## Every test, the slow ones too: pages, browser, orchestration, reliability, real data
 	$(BIN)/python -m pytest -n 2 --dist loadfile

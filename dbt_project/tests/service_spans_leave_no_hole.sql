@@ -20,6 +20,7 @@ terms_charges as (
 periods as (
 
     select * from {{ ref('int_subscriptions__periods') }}
+    where not is_trial
 
 ),
 
@@ -50,7 +51,7 @@ sliced as (
         charge,
         sum(epoch_us(service_end_at) - epoch_us(service_start_at)) as microseconds
     from {{ ref('int_proration__slices') }}
-    where type <> 'one_time'
+    where type <> 'one_time' and not is_trial
     group by tenant_id, subscription_id, charge
 
 )
