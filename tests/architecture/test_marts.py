@@ -34,8 +34,18 @@ PUBLIC = {
         customer_id subscription_id plan charge line_type dimensions service_start service_end
         quantity unit_price amount currency tax_code tax_percent corrects_line_id cause_event_id
     """,
+    "subscriptions": """
+        customer_id plan price_book lifecycle collection service_access billing renewal started_on
+        current_period_start current_period_end trial_end ends_on mrr
+    """,
     "subscription_periods": """
         subscription_id plan period_start period_end is_trial is_stub days cycle_days
+    """,
+    "subscription_timeline": """
+        subscription_id span_no state plan price_book quantities starts_on ends_on cause_event_id cause
+    """,
+    "subscription_changes": """
+        subscription_id event_id type effective_at recorded_at verdict holds_from
     """,
     "reconciliation_items": """
         area status reference expected_amount actual_amount difference currency age_days

@@ -84,6 +84,14 @@ voided as (
             and invoices.invoice_id = noted.invoice_id
     where paid.invoice_id is null and noted.invoice_id is null and invoices.credits_applied = 0
     group by invoices.tenant_id, invoices.invoice_id
+    union
+    -- Never paid, never begun.
+    select
+        tenant_id,
+        invoice_id,
+        ends_at as voided_at
+    from {{ ref('int_subscriptions__activations') }}
+    where lifecycle = 'expired_activation'
 
 )
 
