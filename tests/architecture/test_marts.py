@@ -37,6 +37,12 @@ PUBLIC = {
     "subscription_periods": """
         subscription_id plan period_start period_end is_trial is_stub days cycle_days
     """,
+    "subscription_timeline": """
+        subscription_id span_no state plan price_book quantities starts_on ends_on cause_event_id cause
+    """,
+    "subscription_changes": """
+        subscription_id event_id type effective_at recorded_at verdict holds_from
+    """,
     "reconciliation_items": """
         area status reference expected_amount actual_amount difference currency age_days
     """,

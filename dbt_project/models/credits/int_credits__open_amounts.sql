@@ -1,6 +1,6 @@
 -- What is still open of every issued invoice: what was due less what was paid on it and what credit notes took off, as the movements of
 -- its account came to. A void that found nothing paid, drawn or noted closes the document; any other is credited
--- (int_credits__adjustments).
+-- (int_credits__adjustments). The first document of a subscription that was not paid for in time is void too.
 with
 
 invoices as (
@@ -15,9 +15,9 @@ posted as (
     select
         tenant_id,
         invoice_id,
-        sum(case kind when 'applied' then amount when 'reopened' then -amount else 0 end) as paid_amount,
+        sum(case when kind = 'applied' then amount when kind in ('reopened', 'released') then -amount else 0 end) as paid_amount,
         sum(case when kind = 'noted' then amount else 0 end) as noted_amount,
-        sum(case when kind = 'voided' then amount else 0 end) as voided_amount,
+        sum(case when kind in ('voided', 'released') then amount else 0 end) as voided_amount,
         min(moved_at) filter (where kind = 'voided') as voided_at,
         sum(opens) as open_amount
     from {{ ref('int_payments__postings') }}

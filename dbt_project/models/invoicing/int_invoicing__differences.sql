@@ -127,6 +127,7 @@ compared as (
         end as standing,
         should.service_start,
         should.service_end,
+        should.due_at,
         should.quantity,
         should.unit_price,
         billed.quantity as billed_quantity,

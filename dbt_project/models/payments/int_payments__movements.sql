@@ -172,6 +172,13 @@ voids as (
 
 ),
 
+deadlines as (
+
+    select * from {{ ref('int_payments__deadlines') }}
+    where has_passed
+
+),
+
 -- What a note is worth beyond the invoices it lowered, and which invoices it corrects.
 notes as (
 
@@ -292,6 +299,41 @@ movements as (
         on
             voids.tenant_id = accounts.tenant_id
             and voids.invoice_id = accounts.invoice_id
+    union all by name
+    -- A subscription that was not paid for in time: its first document is void, and what was paid of it waits.
+    select
+        deadlines.tenant_id,
+        accounts.account,
+        'voided' as kind,
+        deadlines.ends_at as moved_at,
+        0 as phase,
+        7 as step,
+        deadlines.invoice_id,
+        'open:' || deadlines.invoice_id as from_pot,
+        'void:' || deadlines.invoice_id as to_pot
+    from deadlines
+    inner join accounts
+        on
+            deadlines.tenant_id = accounts.tenant_id
+            and deadlines.invoice_id = accounts.invoice_id
+    union all by name
+    select
+        deadlines.tenant_id,
+        candidates.account,
+        'released' as kind,
+        deadlines.ends_at as moved_at,
+        0 as phase,
+        8 as step,
+        candidates.payment_id,
+        candidates.invoice_id,
+        'applied:' || candidates.payment_id || ':' || candidates.invoice_id as from_pot,
+        'rest:' || candidates.payment_id as to_pot,
+        'void:' || candidates.invoice_id as needed_pot
+    from deadlines
+    inner join candidates
+        on
+            deadlines.tenant_id = candidates.tenant_id
+            and deadlines.invoice_id = candidates.invoice_id
     -- 2. Money in, and what it is applied to: when both it and the invoice are there.
     union all by name
     select

@@ -51,7 +51,7 @@ spent as (
         tenant_id,
         payment_id,
         sum(case when kind = 'received' then amount else 0 end) as received_amount,
-        sum(case when kind = 'applied' then amount else 0 end) as applied_amount,
+        sum(case kind when 'applied' then amount when 'released' then -amount else 0 end) as applied_amount,
         sum(case when kind = 'returned_from_rest' then amount else 0 end) as given_back_amount
     from postings
     where payment_id is not null

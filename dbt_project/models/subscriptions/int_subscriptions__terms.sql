@@ -1,12 +1,18 @@
 -- The spans of a subscription that are billed, with the terms they are billed by: without the days of a suspension that is over and
--- was agreed to be free.
+-- was agreed to be free. One that was never paid for never began.
 with
 
 billed as (
 
-    select *
-    from {{ ref('int_subscriptions__timeline') }}
-    where billing in ('on', 'bill_and_hold')
+    select timeline.*
+    from {{ ref('int_subscriptions__timeline') }} as timeline
+    left join {{ ref('int_subscriptions__activations') }} as activations
+        on
+            timeline.tenant_id = activations.tenant_id
+            and timeline.subscription_id = activations.subscription_id
+    where
+        timeline.billing in ('on', 'bill_and_hold')
+        and coalesce(activations.lifecycle <> 'expired_activation', true)
 
 ),
 

@@ -1,8 +1,16 @@
 with
 
+-- A draft has no number and no hash yet; its key stands in for its identity.
 documents as (
 
-    select * from {{ ref('stg_ratehouse__issued_invoices') }}
+    select *
+    from {{ ref('stg_ratehouse__issued_invoices') }}
+    union all by name
+    select
+        * exclude (document_key, number_format, is_draft) replace (cast(notes as varchar) as notes),
+        document_key as invoice_id
+    from {{ ref('int_invoicing__due_documents') }}
+    where is_draft
 
 ),
 
@@ -34,6 +42,7 @@ select
     coalesce(receivables.paid_amount, cast(0 as decimal(20, 4))) as amount_paid,
     -- What nothing is open of is settled, by money, notes or credit.
     case
+        when documents.invoice_number is null then 'draft'
         when documents.kind <> 'invoice' then 'issued'
         when receivables.voided_at is not null then 'void'
         when receivables.is_disputed then 'disputed'

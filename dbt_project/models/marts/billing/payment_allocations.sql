@@ -3,7 +3,7 @@ with
 postings as (
 
     select * from {{ ref('int_payments__postings') }}
-    where kind in ('applied', 'reopened')
+    where kind in ('applied', 'reopened', 'released')
 
 ),
 
@@ -22,7 +22,7 @@ allocated as (
         any_value(rule) as rule,
         min(moved_at) filter (where kind = 'applied') as allocated_at,
         sum(case when kind = 'applied' then amount else 0 end) as applied_amount,
-        sum(case when kind = 'reopened' then amount else 0 end) as returned_amount
+        sum(case when kind <> 'applied' then amount else 0 end) as returned_amount
     from postings
     group by tenant_id, payment_id, invoice_id
 
