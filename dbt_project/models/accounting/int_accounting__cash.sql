@@ -1,5 +1,6 @@
--- Money of customers whose documents we issue: payments, refunds, disputes, the processor's fees and payouts, and the credit that
--- documents drew. With a processor it goes through clearing until the processor pays out.
+-- Money of customers whose documents we issue, on the day it became known: payments and what they are applied to, refunds, disputes, the
+-- processor's fees and payouts, the credit that documents drew, and what was given up. With a processor it goes through clearing
+-- until the processor pays out.
 with
 
 tenants as (
@@ -17,77 +18,80 @@ currencies as (
 payments as (
 
     select
-        payments.*,
-        {{ local_date('coalesce(payments.settled_at, payments.attempted_at)', 'tenants.timezone') }} as posted_on,
-        case when payments.provider is null then 'cash' else 'clearing' end as money_role
-    from {{ ref('stg_ratehouse__payments') }} as payments
-    inner join tenants on payments.tenant_id = tenants.tenant_id
+        *,
+        case when provider is null then 'cash' else 'clearing' end as money_role
+    from {{ ref('stg_ratehouse__payments') }}
 
 ),
 
-received as (
+flows as (
 
-    select
-        tenant_id,
-        'payment' as kind,
-        payment_id as source_id,
-        posted_on,
-        customer_id,
-        currency,
-        cast(null as varchar) as invoice_id,
-        [
-            { 'role': money_role, 'amount': amount },
-            { 'role': 'receivable', 'amount': -amount }
-        ] as sides
-    from payments
-    where status = 'succeeded'
+    select * from {{ ref('int_payments__flows') }}
 
 ),
 
-refunded as (
+-- What the customer's account moved. Money waits as unapplied until it is applied; money that went back and was not waiting opens what
+-- it had paid. A dispute that is lost or won after all moves what the dispute holds.
+moved as (
 
     select
-        refunds.tenant_id,
-        'refund' as kind,
-        refunds.refund_id as source_id,
-        {{ local_date('refunds.effective_at', 'tenants.timezone') }} as posted_on,
+        postings.tenant_id,
+        case when flows.source_type = 'payment' or postings.kind in ('applied', 'released') then 'payment' else flows.source_type end as kind,
+        coalesce(case when postings.kind in ('applied', 'released') then postings.payment_id end, flows.source_id) as source_id,
+        {{ local_date('postings.moved_at', 'tenants.timezone') }} as posted_on,
         payments.customer_id,
-        refunds.currency,
-        cast(null as varchar) as invoice_id,
-        [
-            { 'role': 'receivable', 'amount': refunds.amount },
-            { 'role': payments.money_role, 'amount': -refunds.amount }
-        ] as sides
-    from {{ ref('stg_ratehouse__refund_states') }} as refunds
+        payments.currency,
+        case when postings.kind = 'applied' then postings.invoice_id end as invoice_id,
+        case postings.kind
+            when 'received' then [
+                { 'role': case when flows.source_type = 'dispute' then 'disputes' else payments.money_role end, 'amount': postings.amount },
+                { 'role': 'unapplied_cash', 'amount': -postings.amount }
+            ]
+            when 'applied' then [
+                { 'role': 'unapplied_cash', 'amount': postings.amount },
+                { 'role': 'receivable', 'amount': -postings.amount }
+            ]
+            when 'released' then [
+                { 'role': 'receivable', 'amount': postings.amount },
+                { 'role': 'unapplied_cash', 'amount': -postings.amount }
+            ]
+            when 'returned' then [
+                { 'role': 'receivable', 'amount': postings.amount },
+                { 'role': case when flows.source_type = 'dispute' then 'disputes' else payments.money_role end, 'amount': -postings.amount }
+            ]
+            when 'returned_from_rest' then [
+                { 'role': 'unapplied_cash', 'amount': postings.amount },
+                { 'role': 'receivable', 'amount': -postings.amount }
+            ]
+        end as sides
+    from {{ ref('int_payments__postings') }} as postings
     inner join payments
         on
-            refunds.tenant_id = payments.tenant_id
-            and refunds.payment_id = payments.payment_id
-    inner join tenants on refunds.tenant_id = tenants.tenant_id
-    where refunds.replaced_at is null and coalesce(refunds.status, 'succeeded') = 'succeeded'
+            postings.tenant_id = payments.tenant_id
+            and postings.payment_id = payments.payment_id
+    inner join tenants on postings.tenant_id = tenants.tenant_id
+    left join flows
+        on
+            postings.tenant_id = flows.tenant_id
+            and postings.flow_id = flows.flow_id
+    where postings.kind in ('received', 'applied', 'released', 'returned', 'returned_from_rest')
 
 ),
 
--- An open dispute takes the money and waits for its outcome; won, the money comes back; lost, the customer owes it again.
+-- An open dispute takes the money and waits for its outcome; won, the money comes back.
 disputed as (
 
     select
         disputes.tenant_id,
         'dispute' as kind,
-        concat_ws('|', disputes.dispute_id, disputes.stage) as source_id,
+        disputes.dispute_id as source_id,
         {{ local_date('disputes.effective_at', 'tenants.timezone') }} as posted_on,
         payments.customer_id,
         disputes.currency,
         cast(null as varchar) as invoice_id,
         [
-            {
-                'role': 'disputes',
-                'amount': case when disputes.stage = 'open' then disputes.amount else -disputes.amount end
-            },
-            {
-                'role': case when disputes.stage in ('open', 'won') then payments.money_role else 'receivable' end,
-                'amount': case when disputes.stage = 'open' then -disputes.amount else disputes.amount end
-            },
+            { 'role': 'disputes', 'amount': case disputes.stage when 'open' then disputes.amount when 'won' then -disputes.amount else 0 end },
+            { 'role': payments.money_role, 'amount': case disputes.stage when 'open' then -disputes.amount when 'won' then disputes.amount else 0 end },
             { 'role': 'fees', 'amount': coalesce(disputes.fee, 0) },
             { 'role': payments.money_role, 'amount': -coalesce(disputes.fee, 0) }
         ] as sides
@@ -97,7 +101,6 @@ disputed as (
             disputes.tenant_id = payments.tenant_id
             and disputes.payment_id = payments.payment_id
     inner join tenants on disputes.tenant_id = tenants.tenant_id
-    where disputes.stage in ('open', 'won', 'lost')
 
 ),
 
@@ -162,19 +165,45 @@ draws as (
 
 ),
 
-moved as (
+-- What is given up is a loss; what comes in after all takes it back.
+given_up as (
 
-    select * from received
+    select
+        receivables.tenant_id,
+        'write_off' as kind,
+        receivables.invoice_id as source_id,
+        {{ local_date('receivables.written_off_at', 'tenants.timezone') }} as posted_on,
+        receivables.customer_id,
+        receivables.currency,
+        receivables.invoice_id,
+        [
+            { 'role': 'bad_debt', 'amount': receivables.written_off_amount + receivables.recovered_amount },
+            { 'role': 'receivable', 'amount': -receivables.written_off_amount - receivables.recovered_amount }
+        ] as sides
+    from {{ ref('int_payments__receivables') }} as receivables
+    inner join tenants on receivables.tenant_id = tenants.tenant_id
+    where receivables.written_off_at is not null
     union all
-    select * from refunded
-    union all
-    select * from disputed
-    union all
-    select * from fees
-    union all
-    select * from payouts
-    union all
-    select * from draws
+    select
+        receivables.tenant_id,
+        'recovery' as kind,
+        concat_ws('|', receivables.invoice_id, postings.payment_id) as source_id,
+        {{ local_date('postings.moved_at', 'tenants.timezone') }} as posted_on,
+        receivables.customer_id,
+        receivables.currency,
+        receivables.invoice_id,
+        [
+            { 'role': 'receivable', 'amount': postings.amount },
+            { 'role': 'bad_debt', 'amount': -postings.amount }
+        ] as sides
+    from {{ ref('int_payments__receivables') }} as receivables
+    inner join {{ ref('int_payments__postings') }} as postings
+        on
+            receivables.tenant_id = postings.tenant_id
+            and receivables.invoice_id = postings.invoice_id
+            and postings.kind = 'applied'
+            and receivables.written_off_at < postings.moved_at
+    inner join tenants on receivables.tenant_id = tenants.tenant_id
 
 ),
 
@@ -183,7 +212,19 @@ sided as (
     select
         * exclude (sides),
         unnest(sides) as side
-    from moved
+    from (
+        select * from moved
+        union all
+        select * from disputed
+        union all
+        select * from fees
+        union all
+        select * from payouts
+        union all
+        select * from draws
+        union all
+        select * from given_up
+    ) as every
 
 )
 
@@ -193,15 +234,16 @@ select
     sided.source_id as owner,
     sided.posted_on,
     strftime(sided.posted_on, '%Y-%m') as performance_period,
+    sided.side.role as account_role,
     sided.currency,
-    currencies.minor_digits,
-    cast(null as varchar) as contract_id,
-    sided.invoice_id,
+    min(currencies.minor_digits) as minor_digits,
+    case when count(distinct sided.invoice_id) = 1 then min(sided.invoice_id) end as invoice_id,
     concat_ws('|', sided.customer_id, sided.currency) as sub_ledger,
-    { 'role': sided.side.role, 'amount': cast({{ to_minor('sided.side.amount', 'currencies.minor_digits') }} as hugeint) } as line
+    cast(sum({{ to_minor('sided.side.amount', 'currencies.minor_digits') }}) as hugeint) as amount
 from sided
 inner join currencies on sided.currency = currencies.currency
 inner join tenants on sided.tenant_id = tenants.tenant_id
-where
-    sided.side.amount <> 0
-    and sided.posted_on <= {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}
+where sided.posted_on <= {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}
+group by
+    sided.tenant_id, sided.kind, sided.source_id, sided.posted_on, sided.side.role, sided.currency, concat_ws('|', sided.customer_id, sided.currency)
+having sum(sided.side.amount) <> 0

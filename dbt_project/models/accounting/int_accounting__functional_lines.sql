@@ -36,9 +36,10 @@ rated as (
             when 'deferred_revenue' then -1
             when 'refund_liability' then -1
             when 'contract_cost' then 1
+            when 'unapplied_cash' then -1
             else 0
         end as side,
-        case lines.account_role when 'receivable' then lines.sub_ledger else lines.contract_id end as holder
+        case when lines.account_role in ('receivable', 'unapplied_cash') then lines.sub_ledger else lines.contract_id end as holder
     from lines
     inner join tenants on lines.tenant_id = tenants.tenant_id
     left join rates

@@ -20,7 +20,8 @@ of_contracts as (
         minor_digits,
         contract_id,
         invoice_id,
-        case when kind = 'billing' then owner else contract_id end as sub_ledger,
+        -- Whose receivable it is.
+        coalesce(account, contract_id) as sub_ledger,
         unnest([
             { 'role': 'receivable', 'amount': billed - credited - paid },
             { 'role': money_role, 'amount': paid - refunded },
@@ -58,6 +59,26 @@ taxes as (
         on
             lines.tenant_id = invoices.tenant_id
             and lines.invoice_id = invoices.invoice_id
+    inner join {{ ref('currencies') }} as currencies on lines.currency = currencies.currency
+    where lines.line_type = 'tax'
+    union all
+    -- A void document is taken back on its day.
+    select
+        lines.tenant_id,
+        'void' as kind,
+        lines.invoice_id as owner,
+        lines.voided_on as posted_on,
+        strftime(lines.voided_on, '%Y-%m') as performance_period,
+        lines.currency,
+        currencies.minor_digits,
+        cast(null as varchar) as contract_id,
+        lines.invoice_id,
+        concat_ws('|', lines.billed_to, lines.currency) as sub_ledger,
+        unnest([
+            { 'role': 'receivable', 'amount': cast(-1 * {{ to_minor('lines.amount', 'currencies.minor_digits') }} as hugeint) },
+            { 'role': 'tax_payable', 'amount': cast({{ to_minor('lines.amount', 'currencies.minor_digits') }} as hugeint) }
+        ]) as line
+    from {{ ref('int_revenue__voided_lines') }} as lines
     inner join {{ ref('currencies') }} as currencies on lines.currency = currencies.currency
     where lines.line_type = 'tax'
 
@@ -104,7 +125,11 @@ costs as (
 
 cash as (
 
-    select * from {{ ref('int_accounting__cash') }}
+    select
+        * exclude (account_role, amount),
+        cast(null as varchar) as contract_id,
+        { 'role': account_role, 'amount': amount } as line
+    from {{ ref('int_accounting__cash') }}
 
 ),
 

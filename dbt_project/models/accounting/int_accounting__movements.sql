@@ -40,6 +40,7 @@ billed as (
             else concat_ws('|', billing.billed_to, contracts.currency)
         end as owner,
         case when billing.invoice_id is null then 1 else 2 end as step,
+        case when billing.invoice_id is not null then concat_ws('|', billing.billed_to, contracts.currency) end as account,
         strftime(billing.posted_on, '%Y-%m') as performance_period,
         case when count(distinct billing.invoice_id) = 1 then min(billing.invoice_id) end as invoice_id,
         sum(billing.amount) as invoiced
@@ -49,6 +50,30 @@ billed as (
             billing.tenant_id = contracts.tenant_id
             and billing.contract_id = contracts.contract_id
     where billing.type = 'billed' and billing.posted_on <= contracts.booked_until
+    group by all
+
+),
+
+-- A void document is taken back on its day.
+voided as (
+
+    select
+        billing.tenant_id,
+        billing.contract_id,
+        'void' as kind,
+        billing.posted_on,
+        billing.invoice_id as owner,
+        concat_ws('|', billing.billed_to, contracts.currency) as account,
+        2 as step,
+        strftime(billing.posted_on, '%Y-%m') as performance_period,
+        billing.invoice_id,
+        -sum(billing.amount) as invoiced
+    from billing
+    inner join contracts
+        on
+            billing.tenant_id = contracts.tenant_id
+            and billing.contract_id = contracts.contract_id
+    where billing.type = 'voided' and billing.posted_on <= contracts.booked_until
     group by all
 
 ),
@@ -246,6 +271,8 @@ moved as (
 
     select * from billed
     union all by name
+    select * from voided
+    union all by name
     select * from reduced
     union all by name
     select * from paid
@@ -264,6 +291,7 @@ counted as (
         moved.kind,
         moved.posted_on,
         moved.owner,
+        moved.account,
         moved.step,
         moved.performance_period,
         moved.invoice_id,

@@ -97,3 +97,25 @@ left join closes
         lines.tenant_id = closes.tenant_id
         and lines.issued_at > closes.learned_after
         and lines.issued_at <= closes.learned_until
+union all
+select
+    lines.tenant_id,
+    subscriptions.contract_id,
+    lines.charge as obligation_id,
+    'voided' as type,
+    lines.voided_on as posted_on,
+    cast(null as varchar) as variable_id,
+    cast(null as varchar) as provider,
+    lines.invoice_id,
+    lines.billed_to,
+    {{ to_minor('lines.amount', 'contracts.minor_digits') }} as amount
+from lines
+inner join subscriptions
+    on
+        lines.tenant_id = subscriptions.tenant_id
+        and lines.subscription_id = subscriptions.subscription_id
+inner join contracts
+    on
+        subscriptions.tenant_id = contracts.tenant_id
+        and subscriptions.contract_id = contracts.contract_id
+where lines.voided_on is not null

@@ -60,6 +60,7 @@ select
     lines.service_end,
     lines.slice_start_at,
     coalesce(lines.discount_id, '') <> '' as is_discount,
+    voided_lines.voided_on,
     invoices.bill_date,
     invoices.issued_at,
     invoices.customer_id as billed_to,
@@ -86,6 +87,10 @@ inner join invoices
         lines.tenant_id = invoices.tenant_id
         and lines.invoice_id = invoices.invoice_id
 inner join tenants on lines.tenant_id = tenants.tenant_id
+left join {{ ref('int_revenue__voided_lines') }} as voided_lines
+    on
+        lines.tenant_id = voided_lines.tenant_id
+        and lines.line_id = voided_lines.line_id
 left join charges
     on
         lines.tenant_id = charges.tenant_id

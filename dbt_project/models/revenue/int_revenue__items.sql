@@ -1,4 +1,4 @@
--- What a subscription that is its own contract earns by its own days: every issued line that is not usage, the shift between charges that carry
+-- What a subscription that is its own contract earns by its own days: every issued line that is not usage and not void, the shift between charges that carry
 -- an SSP, and fees that are served before they are billed. Usage is in `int_revenue__usage`.
 with
 
@@ -6,6 +6,13 @@ lines as (
 
     select * from {{ ref('int_revenue__invoice_lines') }}
     where recognise <> 'as_invoiced'
+
+),
+
+valid_lines as (
+
+    select * from lines
+    where voided_on is null
 
 ),
 
@@ -34,7 +41,7 @@ billed as (
         lines.service_start as starts_on,
         lines.earned_before as ends_on,
         {{ to_minor('lines.amount', 'currencies.minor_digits') }} as amount
-    from lines
+    from valid_lines as lines
     inner join currencies on lines.currency = currencies.currency
 
 ),
@@ -45,7 +52,7 @@ started as (
     select
         *,
         min(bill_date) over (partition by tenant_id, subscription_id) as first_bill_date
-    from lines
+    from valid_lines
     where subscription_id is not null
 
 ),

@@ -20,7 +20,8 @@ billing as (
         tenant_id,
         contract_id,
         strftime(posted_on, '%Y-%m') as period,
-        coalesce(sum(amount) filter (where type = 'billed'), 0) as invoiced,
+        coalesce(sum(case type when 'billed' then amount when 'voided' then -amount end), 0) as invoiced,
+        coalesce(sum(case type when 'billed' then amount when 'voided' then -amount end) filter (where invoice_id is not null), 0) as documented,
         coalesce(sum(amount) filter (where type = 'credit'), 0) as credited,
         coalesce(sum(amount) filter (where type = 'refund'), 0) as refunded,
         coalesce(sum(amount) filter (where type = 'paid'), 0) as paid
@@ -73,6 +74,7 @@ movements as (
         coalesce(billing.refunded, 0) as refunded,
         coalesce(recognised.recognised, 0) as recognised,
         coalesce(sum(billing.invoiced) over to_date, 0) as invoiced_to_date,
+        coalesce(sum(billing.documented) over to_date, 0) as documented_to_date,
         coalesce(sum(billing.credited) over to_date, 0) as credited_to_date,
         coalesce(sum(billing.refunded) over to_date, 0) as refunded_to_date,
         coalesce(sum(billing.paid) over to_date, 0) as paid_to_date,

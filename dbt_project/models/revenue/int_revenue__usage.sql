@@ -47,8 +47,8 @@ issued as (
         min(customer_id) as customer_id,
         min(service_start) as service_start,
         max(service_end) as service_end,
-        sum(amount) filter (where not is_discount) as amount,
-        coalesce(sum(amount) filter (where is_discount), 0) as discount
+        coalesce(sum(amount) filter (where not is_discount and voided_on is null), 0) as amount,
+        coalesce(sum(amount) filter (where is_discount and voided_on is null), 0) as discount
     from lines
     group by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at
 
