@@ -32,13 +32,13 @@ quantities as (
 
 ),
 
--- How large an amount is needs no exactness.
+-- How large an amount is needs no fraction.
 amounts as (
 
     select
         slice_id,
         count(amount_exact) < count(*) as is_unknown,
-        sum(abs(cast(amount_exact as double))) as amount
+        sum(abs(cast(trunc(amount_exact) as hugeint))) as amount
     from {{ ref('int_rating__tier_amounts') }}
     group by slice_id
 
@@ -52,7 +52,7 @@ sizes as (
         slices.slice_id,
         quantities.is_unknown or coalesce(amounts.is_unknown, false) as is_unknown,
         quantities.quantity,
-        greatest(amounts.amount, cast(slices.minimum as double), cast(slices.maximum as double), 0) as amount,
+        greatest(amounts.amount, cast(slices.minimum as hugeint), cast(slices.maximum as hugeint), 0) as amount,
         greatest(
             slices.service_units,
             slices.cycle_units,
@@ -71,8 +71,8 @@ overflowing as (
     where
         is_unknown
         or quantity >= {{ 10 ** 18 }}
-        or amount >= 1e15
-        or amount * multiplier >= 8e25
+        or amount >= {{ 10 ** 15 }}
+        or amount * multiplier >= {{ 8 * 10 ** 25 }}
 
 )
 
