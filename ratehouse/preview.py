@@ -1,9 +1,9 @@
-"""What a change of a subscription would bill, answered by the models themselves: the compiled SQL of the nightly run, on the facts of one
-customer and one fact more.
+"""What a change of a subscription would bill: the compiled SQL of the nightly run, on one customer's facts and one more.
 
-Publishing copies what that needs beside the marts (schema `preview` of the serving file): the relations at the edge of everything that
-a subscription event changes, and the SQL between that edge and the next documents. A preview loads the customer's rows of the edge
-into memory, adds the hypothetical event and runs the SQL. Belongs here: that. Does not belong here: any rule.
+Publishing copies what that needs beside the marts (schema `preview` of the serving file): the relations at the edge of
+everything that a subscription event changes, and the SQL between that edge and the next documents. A preview loads the
+customer's rows of the edge into memory, adds the hypothetical event and runs the SQL. Belongs here: that. Does not
+belong here: any rule.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,9 @@ def preview_change(
     if change not in TYPES:
         raise PreviewRefused(f"There is no change {change!r}; there are: {', '.join(TYPES)}.")
     if not settings.serving_path.exists():
-        raise PreviewUnavailable(f"There is no serving file at {settings.serving_path}; `ratehouse run` publishes one.")
+        raise PreviewUnavailable(
+            f"There is no serving file at {settings.serving_path}; `ratehouse run` publishes one."
+        )
     with duckdb.connect(":memory:") as connection:
         connection.execute("set TimeZone = 'UTC'")
         # A customer's rows are few: planning is most of the time, and more threads only add to it.
@@ -159,7 +161,8 @@ class _Session:
         effective_at = start_of_day(on, zone) if on else billed_until
         now = max(billed_until, effective_at)
         self._connection.execute(
-            f"update {self._places['stg_ratehouse__tenants']} set billing_as_of = $now, known_as_of = greatest(known_as_of, $now)",
+            f"update {self._places['stg_ratehouse__tenants']}"
+            " set billing_as_of = $now, known_as_of = greatest(known_as_of, $now)",
             {"now": now},
         )
         self._connection.execute(
@@ -214,7 +217,9 @@ class _Session:
             conditions.append("tenant_id = $tenant")
             parameters["tenant"] = self._tenant_id
         if "subscription_id" in columns:
-            owner = " or (subscription_id is null and customer_id in $family)" if "customer_id" in columns else ""
+            owner = (
+                " or (subscription_id is null and customer_id in $family)" if "customer_id" in columns else ""
+            )
             conditions.append(f"(subscription_id in $subscriptions{owner})")
             parameters["subscriptions"] = subscriptions
         if "customer_id" in columns:
@@ -260,7 +265,8 @@ class _Session:
         return Preview(verdict[1] or verdict[2], state, documents, lines)
 
     def _rows(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
-        return self._connection.execute(sql, parameters).to_arrow_table().to_pylist()
+        rows: list[Row] = self._connection.sql(sql, params=parameters).to_arrow_table().to_pylist()
+        return rows
 
 
 def publish_models(connection: duckdb.DuckDBPyConnection, settings: Settings, database: str) -> bool:
