@@ -31,11 +31,23 @@
 {# The type of an unrounded amount: a quantity of ten decimals times a price of twelve has twenty-two. #}
 {% macro exact_amount() -%}decimal(38, 22){%- endmacro %}
 
-{# quantity × price without loss; null where the product does not fit sixteen digits before the point, so that one
-   absurd quantity makes one line wait instead of stopping every tenant. #}
+{# Where a number does not fit, its amount is unknown (null) and its line waits as `amount_overflow`: one absurd quantity must
+   not stop every tenant. `try` stands where that may happen; int_rating__unpriced is where it is looked for. #}
+
+{# quantity × price without loss; null where the product does not fit sixteen digits before the point. #}
 {% macro multiply_exact(quantity, price) -%}
     try(cast(cast({{ quantity }} as decimal(28, 10)) * cast({{ price }} as decimal(28, 12)) as {{ exact_amount() }}))
 {%- endmacro %}
+
+{# An exact total, an aggregate: whole parts and fractions apart, so that it cannot overflow on the way; null where one of
+   the numbers is null or the total has more than `digits` before the point. #}
+{% macro sum_exact(number, type=none, digits=15) -%}
+    case
+        when count({{ number }}) = count(*) and abs(sum(cast(trunc({{ number }}) as hugeint))) < {{ 10 ** digits }}
+            then cast(cast(sum(cast(trunc({{ number }}) as hugeint)) as {{ type or exact_amount() }}) + sum({{ number }} - trunc({{ number }})) as {{ type or exact_amount() }})
+    end
+{%- endmacro %}
+{% macro sum_exact_area(area) -%}{{ sum_exact(area, 'decimal(38, 10)', 27) }}{%- endmacro %}
 
 {# amount × numerator ÷ denominator at twelve decimals, half away from zero: the one way to prorate.
    numerator, denominator: integers, denominator > 0. A whole share changes nothing. #}

@@ -66,6 +66,7 @@ unit_amounts as (
         min(unit_price) as unit_price,
         count(*) as tiers
     from tier_amounts
+    where slice_id in (select slice_id from priceable)
     group by slice_id, dimension_values, bucket_label, part_no
 
 ),
