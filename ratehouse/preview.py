@@ -187,7 +187,7 @@ class _Session:
 
     def _found(self, customer_id: str | None) -> tuple[list[str], list[str], str, datetime, datetime]:
         """The customer first, then who is billed for it; their subscriptions; the zone and the two clocks."""
-        row = self._connection.execute(
+        rows = self._connection.execute(
             "select subscriptions.customer_id, customers.parent_customer_id, subscriptions.timezone,"
             " tenants.billing_as_of, tenants.known_as_of"
             " from serving.marts.subscriptions as subscriptions"
@@ -197,9 +197,10 @@ class _Session:
             " on subscriptions.tenant_id = customers.tenant_id and subscriptions.customer_id = customers.customer_id"
             " where subscriptions.tenant_id = $tenant and subscriptions.subscription_id = $subscription",
             {"tenant": self._tenant_id, "subscription": self._subscription_id},
-        ).fetchone()
-        if row is None or customer_id not in (None, row[0]):
+        ).fetchall()
+        if not rows or customer_id not in (None, rows[0][0]):
             raise PreviewRefused(f"There is no subscription {self._subscription_id!r}.")
+        row = rows[0]
         family = [name for name in row[:2] if name]
         subscriptions = self._connection.execute(
             "select subscription_id from serving.marts.subscriptions where tenant_id = $tenant and customer_id in $family",
@@ -216,29 +217,31 @@ class _Session:
         if "tenant_id" in columns:
             conditions.append("tenant_id = $tenant")
             parameters["tenant"] = self._tenant_id
-        if "subscription_id" in columns:
+        # Usage is the largest relation by far, and lies in the order of its customers.
+        if "subscription_id" in columns and name != _STATES:
             owner = (
                 " or (subscription_id is null and customer_id in $family)" if "customer_id" in columns else ""
             )
             conditions.append(f"(subscription_id in $subscriptions{owner})")
             parameters["subscriptions"] = subscriptions
         if "customer_id" in columns:
-            if "subscription_id" not in columns:
+            if "subscription_id" not in columns or name == _STATES:
                 conditions.append("customer_id in $family")
             parameters["family"] = family
         where = f" where {' and '.join(conditions)}" if conditions else ""
         self._connection.execute(f"create table {self._places[name]} as from {source}{where}", parameters)
 
     def _answer(self, customer_id: str) -> Preview:
-        verdict = self._connection.execute(
+        verdicts = self._connection.execute(
             "select folds.verdict, folds.effective_on, events.effective_on"
             f" from {self._places['int_subscriptions__events']} as events"
             f" left join {self._places['int_subscriptions__folds']} as folds using (tenant_id, subscription_id, event_order)"
             " where events.event_id = $event",
             {"event": EVENT_ID},
-        ).fetchone()
-        if verdict is None or verdict[0] != "accepted":
-            code = "forbidden_transition" if verdict is None else str(verdict[0])
+        ).fetchall()
+        verdict, holds_from, told_on = verdicts[0] if verdicts else ("forbidden_transition", None, None)
+        if verdict != "accepted":
+            code = str(verdict)
             words = {
                 "forbidden_transition": "The subscription is in no state that allows this change.",
                 "unknown_plan": "There is no such plan in the subscription's price book.",
@@ -262,7 +265,7 @@ class _Session:
             f"select * from {self._places['subscriptions']} where tenant_id = $tenant and subscription_id = $subscription",
             {"tenant": self._tenant_id, "subscription": self._subscription_id},
         )
-        return Preview(verdict[1] or verdict[2], state, documents, lines)
+        return Preview(holds_from or told_on, state, documents, lines)
 
     def _rows(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         rows: list[Row] = self._connection.sql(sql, params=parameters).to_arrow_table().to_pylist()
@@ -311,11 +314,12 @@ def _models(target: Path) -> list[tuple[str, str, str, str, str | None]]:
         for node in json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
         if node["resource_type"] in ("model", "seed")
     }
+    # A source may have the name of a mart.
     parents = {
         name: [
-            parent
-            for parent in (key.rsplit(".", 1)[-1] for key in node["depends_on"].get("nodes", []))
-            if parent in nodes
+            key.rsplit(".", 1)[-1]
+            for key in node["depends_on"].get("nodes", [])
+            if key.startswith(("model.", "seed."))
         ]
         for name, node in nodes.items()
     }
@@ -323,7 +327,7 @@ def _models(target: Path) -> list[tuple[str, str, str, str, str | None]]:
 
     def is_changed(name: str) -> bool:
         if name not in changed:
-            changed[name] = any([is_changed(parent) for parent in parents[name]])
+            changed[name] = any(is_changed(parent) for parent in parents[name])
         return changed[name]
 
     ordered: list[tuple[str, str, str, str, str | None]] = []
