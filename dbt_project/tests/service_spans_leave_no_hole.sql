@@ -22,7 +22,6 @@ terms_charges as (
 periods as (
 
     select * from {{ ref('int_subscriptions__periods') }}
-    where not is_trial
 
 ),
 
@@ -54,7 +53,7 @@ sliced as (
         charge,
         sum(epoch_us(service_end_at) - epoch_us(service_start_at)) as microseconds
     from {{ ref('int_proration__slices') }}
-    where type <> 'one_time' and not is_trial and not is_forgone
+    where type <> 'one_time' and not is_forgone
     group by tenant_id, subscription_id, charge
 
 )
