@@ -52,8 +52,6 @@ INVOICE_LINES = _schema(
     ("amount", MONEY),
     *_texts("currency", "tax_code"),
     ("tax_percent", PRICE),
-    # What the price had of tax beside `amount`, where the tenant's prices include it.
-    ("included_tax", MONEY),
     *_texts("gl_account", "corrects_line_id", "cause_event_id", "slice_id", "rated_id"),
     # The coupon of a discount and its application; the manual adjustment that a line carries out.
     *_texts("coupon", "discount_id", "adjustment_id"),

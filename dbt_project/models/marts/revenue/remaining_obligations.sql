@@ -30,9 +30,32 @@ schedules as (
         period,
         as_of,
         min(recognise) as recognise,
-        sum(allocated - recognised_to_date) as remaining,
-        sum(recognised_in_a_year - recognised_to_date) as remaining_12_months
-    from {{ ref('int_revenue__line_schedules') }}
+        sum(remaining) as remaining,
+        sum(remaining_12_months) as remaining_12_months
+    from (
+        select
+            tenant_id,
+            contract_id,
+            obligation_id,
+            period,
+            as_of,
+            recognise,
+            allocated - recognised_to_date as remaining,
+            recognised_in_a_year - recognised_to_date as remaining_12_months
+        from {{ ref('int_revenue__line_schedules') }}
+        union all
+        -- What the term still commits to.
+        select
+            tenant_id,
+            contract_id,
+            obligation_id,
+            period,
+            as_of,
+            null as recognise,
+            amount as remaining,
+            amount_12_months as remaining_12_months
+        from {{ ref('int_revenue__commitments') }}
+    ) as items
     group by tenant_id, contract_id, obligation_id, period, as_of
 
 ),
