@@ -1,9 +1,9 @@
-"""What a change of a subscription would bill, answered by the models themselves: the compiled SQL of the nightly run, on the facts of one
-customer and one fact more.
+"""What a change of a subscription would bill: the compiled SQL of the nightly run, on one customer's facts and one more.
 
-Publishing copies what that needs beside the marts (schema `preview` of the serving file): the relations at the edge of everything that
-a subscription event changes, and the SQL between that edge and the next documents. A preview loads the customer's rows of the edge
-into memory, adds the hypothetical event and runs the SQL. Belongs here: that. Does not belong here: any rule.
+Publishing copies what that needs beside the marts (schema `preview` of the serving file): the relations at the edge of
+everything that a subscription event changes, and the SQL between that edge and the next documents. A preview loads the
+customer's rows of the edge into memory, adds the hypothetical event and runs the SQL. Belongs here: that. Does not
+belong here: any rule.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,9 @@ def preview_change(
     if change not in TYPES:
         raise PreviewRefused(f"There is no change {change!r}; there are: {', '.join(TYPES)}.")
     if not settings.serving_path.exists():
-        raise PreviewUnavailable(f"There is no serving file at {settings.serving_path}; `ratehouse run` publishes one.")
+        raise PreviewUnavailable(
+            f"There is no serving file at {settings.serving_path}; `ratehouse run` publishes one."
+        )
     with duckdb.connect(":memory:") as connection:
         connection.execute("set TimeZone = 'UTC'")
         # A customer's rows are few: planning is most of the time, and more threads only add to it.
@@ -159,7 +161,8 @@ class _Session:
         effective_at = start_of_day(on, zone) if on else billed_until
         now = max(billed_until, effective_at)
         self._connection.execute(
-            f"update {self._places['stg_ratehouse__tenants']} set billing_as_of = $now, known_as_of = greatest(known_as_of, $now)",
+            f"update {self._places['stg_ratehouse__tenants']}"
+            " set billing_as_of = $now, known_as_of = greatest(known_as_of, $now)",
             {"now": now},
         )
         self._connection.execute(
@@ -184,7 +187,7 @@ class _Session:
 
     def _found(self, customer_id: str | None) -> tuple[list[str], list[str], str, datetime, datetime]:
         """The customer first, then who is billed for it; their subscriptions; the zone and the two clocks."""
-        row = self._connection.execute(
+        rows = self._connection.execute(
             "select subscriptions.customer_id, customers.parent_customer_id, subscriptions.timezone,"
             " tenants.billing_as_of, tenants.known_as_of"
             " from serving.marts.subscriptions as subscriptions"
@@ -194,9 +197,10 @@ class _Session:
             " on subscriptions.tenant_id = customers.tenant_id and subscriptions.customer_id = customers.customer_id"
             " where subscriptions.tenant_id = $tenant and subscriptions.subscription_id = $subscription",
             {"tenant": self._tenant_id, "subscription": self._subscription_id},
-        ).fetchone()
-        if row is None or customer_id not in (None, row[0]):
+        ).fetchall()
+        if not rows or customer_id not in (None, rows[0][0]):
             raise PreviewRefused(f"There is no subscription {self._subscription_id!r}.")
+        row = rows[0]
         family = [name for name in row[:2] if name]
         subscriptions = self._connection.execute(
             "select subscription_id from serving.marts.subscriptions where tenant_id = $tenant and customer_id in $family",
@@ -213,27 +217,31 @@ class _Session:
         if "tenant_id" in columns:
             conditions.append("tenant_id = $tenant")
             parameters["tenant"] = self._tenant_id
-        if "subscription_id" in columns:
-            owner = " or (subscription_id is null and customer_id in $family)" if "customer_id" in columns else ""
+        # Usage is the largest relation by far, and lies in the order of its customers.
+        if "subscription_id" in columns and name != _STATES:
+            owner = (
+                " or (subscription_id is null and customer_id in $family)" if "customer_id" in columns else ""
+            )
             conditions.append(f"(subscription_id in $subscriptions{owner})")
             parameters["subscriptions"] = subscriptions
         if "customer_id" in columns:
-            if "subscription_id" not in columns:
+            if "subscription_id" not in columns or name == _STATES:
                 conditions.append("customer_id in $family")
             parameters["family"] = family
         where = f" where {' and '.join(conditions)}" if conditions else ""
         self._connection.execute(f"create table {self._places[name]} as from {source}{where}", parameters)
 
     def _answer(self, customer_id: str) -> Preview:
-        verdict = self._connection.execute(
+        verdicts = self._connection.execute(
             "select folds.verdict, folds.effective_on, events.effective_on"
             f" from {self._places['int_subscriptions__events']} as events"
             f" left join {self._places['int_subscriptions__folds']} as folds using (tenant_id, subscription_id, event_order)"
             " where events.event_id = $event",
             {"event": EVENT_ID},
-        ).fetchone()
-        if verdict is None or verdict[0] != "accepted":
-            code = "forbidden_transition" if verdict is None else str(verdict[0])
+        ).fetchall()
+        verdict, holds_from, told_on = verdicts[0] if verdicts else ("forbidden_transition", None, None)
+        if verdict != "accepted":
+            code = str(verdict)
             words = {
                 "forbidden_transition": "The subscription is in no state that allows this change.",
                 "unknown_plan": "There is no such plan in the subscription's price book.",
@@ -257,10 +265,11 @@ class _Session:
             f"select * from {self._places['subscriptions']} where tenant_id = $tenant and subscription_id = $subscription",
             {"tenant": self._tenant_id, "subscription": self._subscription_id},
         )
-        return Preview(verdict[1] or verdict[2], state, documents, lines)
+        return Preview(holds_from or told_on, state, documents, lines)
 
     def _rows(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
-        return self._connection.execute(sql, parameters).to_arrow_table().to_pylist()
+        rows: list[Row] = self._connection.sql(sql, params=parameters).to_arrow_table().to_pylist()
+        return rows
 
 
 def publish_models(connection: duckdb.DuckDBPyConnection, settings: Settings, database: str) -> bool:
@@ -305,11 +314,12 @@ def _models(target: Path) -> list[tuple[str, str, str, str, str | None]]:
         for node in json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
         if node["resource_type"] in ("model", "seed")
     }
+    # A source may have the name of a mart.
     parents = {
         name: [
-            parent
-            for parent in (key.rsplit(".", 1)[-1] for key in node["depends_on"].get("nodes", []))
-            if parent in nodes
+            key.rsplit(".", 1)[-1]
+            for key in node["depends_on"].get("nodes", [])
+            if key.startswith(("model.", "seed."))
         ]
         for name, node in nodes.items()
     }
@@ -317,7 +327,7 @@ def _models(target: Path) -> list[tuple[str, str, str, str, str | None]]:
 
     def is_changed(name: str) -> bool:
         if name not in changed:
-            changed[name] = any([is_changed(parent) for parent in parents[name]])
+            changed[name] = any(is_changed(parent) for parent in parents[name])
         return changed[name]
 
     ordered: list[tuple[str, str, str, str, str | None]] = []

@@ -174,8 +174,8 @@ def seed(settings: Settings) -> None:
 def publish(settings: Settings) -> Path:
     """Copy the public schema to a new serving file and rename it over the old one; open readers keep what they have.
 
-    Events are not copied: their views are published as views, which read the lake's files where they lie. Beside the marts stands what
-    a preview of a change runs on.
+    Events are not copied: their views are published as views, which read the lake's files where they lie. Beside the
+    marts stands what a preview of a change runs on.
     """
     settings.serving_dir.mkdir(parents=True, exist_ok=True)
     fresh = settings.serving_dir / f".publishing-{os.getpid()}.duckdb"

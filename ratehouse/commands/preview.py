@@ -34,7 +34,8 @@ def change(
         bool, typer.Option("--at-period-end", help="When the period ends, not at once.")
     ] = False,
     on: Annotated[
-        str | None, typer.Option(help="The day on which it is to hold (default: the day up to which was billed).")
+        str | None,
+        typer.Option(help="The day on which it is to hold (default: the day up to which was billed)."),
     ] = None,
 ) -> None:
     """What one change of one subscription would bill, computed by the same SQL as the bill itself."""
@@ -99,8 +100,10 @@ def _event(
         return "cancelled", content
     if event:
         return event, content
-    stated = dict(part.split("=", 1) if "=" in part else (part, "") for part in quantities)
-    empty = [name for name, value in stated.items() if not value]
-    if empty:
-        raise RatehouseError(f"--quantity {empty[0]} needs a number, as in {empty[0]}=7.")
+    stated: dict[str, str] = {}
+    for part in quantities:
+        name, _, value = part.partition("=")
+        if not value:
+            raise RatehouseError(f"--quantity {name} needs a number, as in {name}=7.")
+        stated[name] = value
     return "quantity_changed", {**content, "quantities": stated}

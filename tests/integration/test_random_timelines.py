@@ -1,7 +1,7 @@
 """Random lives of subscriptions through the real models: what must hold whatever happens, in whatever order it is told.
 
-Hypothesis draws the lives; all of them run in one warehouse, each told in four ways: with a run after every few days, with fewer, with one
-at the end, and with one at the end of facts that arrived in another order.
+Hypothesis draws the lives; all of them run in one warehouse, each told in four ways: with a run after every few days,
+with fewer, with one at the end, and with one at the end of facts that arrived in another order.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ BOOK = {
                     "model": "per_unit",
                     "unit_price": str(SEAT),
                 },
-                "support": {"type": "recurring", "timing": "arrears", "model": "flat", "amount": str(SUPPORT)},
+                "support": {
+                    "type": "recurring",
+                    "timing": "arrears",
+                    "model": "flat",
+                    "amount": str(SUPPORT),
+                },
             }
         }
         for plan, fee in FEES.items()
@@ -108,29 +113,29 @@ def _random_life(rng: random.Random) -> tuple[int | None, list[Change], str]:
     days = sorted(rng.randrange((LAST - FIRST).days) for _ in range(rng.randrange(1, 8)))
     changes: list[Change] = []
     for day in days:
-        kind = rng.choice(["plan_changed", "quantity_changed", "paused", "resumed", "cancelled", "reactivated"])
+        kind = rng.choice(
+            ["plan_changed", "quantity_changed", "paused", "resumed", "cancelled", "reactivated"]
+        )
         value = {"plan_changed": rng.choice(sorted(FEES)), "quantity_changed": rng.randrange(10)}.get(kind)
         changes.append((day, kind, value))
     return rng.choice([None, *range(1, 32)]), changes, rng.choice(["next_invoice", "credit_note"])
 
 
 @pytest.fixture(scope="module")
-def told(
-    drawn: list[tuple[int | None, list[Change], str]], tmp_path_factory: pytest.TempPathFactory
-) -> Told:
+def told(drawn: list[tuple[int | None, list[Change], str]], tmp_path_factory: pytest.TempPathFactory) -> Told:
     """All lives, told in every way, in one warehouse."""
     own = Settings.load(tmp_path_factory.mktemp("lives"), environ={})
-    scenarios = [
-        _scenario(number, way, *life) for number, life in enumerate(drawn) for way in CLOCKS
-    ]
+    scenarios = [_scenario(number, way, *life) for number, life in enumerate(drawn) for way in CLOCKS]
     outcomes = scenario.run(scenarios, own)
     assert not [outcome.error for outcome in outcomes if outcome.error]
     names = {one.tenant_id: one.name for one in scenarios}
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with warehouse.connect(own) as connection:
-        for row in connection.sql(
-            "select * from ledger.invoice_lines order by billing_as_of, line_id"
-        ).to_arrow_table().to_pylist():
+        for row in (
+            connection.sql("select * from ledger.invoice_lines order by billing_as_of, line_id")
+            .to_arrow_table()
+            .to_pylist()
+        ):
             lines[names[row["tenant_id"]]].append(row)
     return Told(own, lines)
 

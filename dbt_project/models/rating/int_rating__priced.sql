@@ -195,13 +195,13 @@ complete as (
 
 ),
 
-converted as (
+placed as (
 
     select
         complete.*,
         slices.* exclude (slice_id),
-        {{ in_money('complete.amount_exact') }} as money_exact,
-        {{ in_money('complete.unlimited_exact') }} as unlimited_money_exact,
+        cast({{ json_text_at('books.document', "'units.' || slices.pricing_unit || '.digits'") }} as integer) as unit_digits,
+        cast({{ json_text_at('books.document', "'units.' || slices.pricing_unit || '.' || slices.currency") }} as decimal(28, 12)) as unit_rate,
         currencies.minor_digits,
         tenants.rounding_mode,
         tenants.billing_as_of
@@ -213,6 +213,16 @@ converted as (
         on
             slices.tenant_id = books.tenant_id
             and slices.price_book = books.price_book
+
+),
+
+converted as (
+
+    select
+        *,
+        {{ in_money('amount_exact') }} as money_exact,
+        {{ in_money('unlimited_exact') }} as unlimited_money_exact
+    from placed
 
 )
 

@@ -130,7 +130,7 @@ folded as (
                                 'status': "case when event.billing = 'stop' then 'paused' else 'active' end",
                                 'told_at': 'event.recorded_at',
                                 'started_on': "case when event.type = 'created' then event.on_day else now.started_on end",
-                                'trial_end': 'first_day',
+                                'trial_end': "case when event.type = 'created' then first_day else least(now.trial_end, first_day) end",
                                 'given_anchor_day': 'coalesce(event.anchor_day, now.given_anchor_day)',
                                 'is_calendar': "case when event.type = 'created' then event.is_calendar else now.is_calendar end",
                                 'months': 'coalesce(event.months, now.months)',
@@ -151,7 +151,8 @@ folded as (
                                 'event.no', "'accepted'", 'event.on_day', 'first_day', 'false',
                                 anchor_of('first_day', "case when event.type = 'created' then event.is_calendar else now.is_calendar end", 'coalesce(event.months, now.months)', 'coalesce(event.days, now.days)'),
                                 "case when case when event.type = 'created' then event.is_calendar else now.is_calendar end then 1 else coalesce(event.anchor_day, day(first_day)) end",
-                                'coalesce(event.months, now.months)', 'coalesce(event.days, now.days)', 'first_day', 'event.term_ends_on'
+                                'coalesce(event.months, now.months)', 'coalesce(event.days, now.days)',
+                                "case when event.type = 'created' then first_day else least(now.trial_end, first_day) end", 'event.term_ends_on'
                             ) }})
                         }
                     )[1]
