@@ -65,7 +65,7 @@ quantified as (
 
     select
         terms_charges.*,
-        charges.* exclude (charge_key, position, description),
+        charges.* exclude (charge_key, position, description, price_factor),
         charges.position as charge_position,
         charges.description as charge_description,
         cast(coalesce(
