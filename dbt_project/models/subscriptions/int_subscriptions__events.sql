@@ -2,9 +2,12 @@
 -- nothing of it. Order: (effective_at, recorded_at, event id).
 with
 
+-- What was told of subscriptions, and what a dunning ladder did to them.
 events as (
 
     select * from {{ ref('stg_ratehouse__subscription_events') }}
+    union all by name
+    select * from {{ ref('int_dunning__cancellations') }}
 
 ),
 

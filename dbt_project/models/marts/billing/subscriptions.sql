@@ -155,31 +155,10 @@ monthly as (
 
 ),
 
--- How late the oldest open document with a line of the subscription is.
-overdue as (
+-- How far the collection of what it owes has come.
+collections as (
 
-    select
-        lines.tenant_id,
-        lines.subscription_id,
-        max(datediff('day', documents.due_on, {{ local_date('tenants.billing_as_of', 'documents.timezone') }})) as days_overdue
-    from {{ ref('int_credits__open_amounts') }} as open_amounts
-    inner join tenants on open_amounts.tenant_id = tenants.tenant_id
-    inner join {{ ref('stg_ratehouse__issued_invoices') }} as documents
-        on
-            open_amounts.tenant_id = documents.tenant_id
-            and open_amounts.invoice_id = documents.invoice_id
-    inner join (
-        select distinct
-            tenant_id,
-            invoice_id,
-            subscription_id
-        from {{ ref('stg_ratehouse__issued_invoice_lines') }}
-    ) as lines
-        on
-            open_amounts.tenant_id = lines.tenant_id
-            and open_amounts.invoice_id = lines.invoice_id
-    where open_amounts.open_amount > 0
-    group by lines.tenant_id, lines.subscription_id
+    select * from {{ ref('int_dunning__collections') }}
 
 ),
 
@@ -202,14 +181,10 @@ stated as (
             when starts.first_billed_on > standing.as_of_on then 'trialing'
             else 'active'
         end as lifecycle,
-        case
-            when coalesce(overdue.days_overdue, 0) <= 0 then 'clear'
-            when overdue.days_overdue <= coalesce(cast({{ json_text('tenants.document', 'dunning.grace_days') }} as integer), 0) then 'grace'
-            else 'past_due'
-        end as collection,
+        coalesce(collections.collection, 'clear') as collection,
+        coalesce(collections.service_access, 'full') as collected_access,
         coalesce(monthly.mrr, 0) as monthly_fees
     from standing
-    inner join tenants on standing.tenant_id = tenants.tenant_id
     inner join starts
         on
             standing.tenant_id = starts.tenant_id
@@ -230,10 +205,10 @@ stated as (
         on
             standing.tenant_id = monthly.tenant_id
             and standing.subscription_id = monthly.subscription_id
-    left join overdue
+    left join collections
         on
-            standing.tenant_id = overdue.tenant_id
-            and standing.subscription_id = overdue.subscription_id
+            standing.tenant_id = collections.tenant_id
+            and standing.subscription_id = collections.subscription_id
 
 )
 
@@ -246,7 +221,8 @@ select
     cast(quantities as varchar) as quantities,
     lifecycle,
     collection,
-    case when lifecycle in ('active', 'trialing') and billing <> 'stop' then 'full' else 'blocked' end as service_access,
+    -- The worst of what its life, a pause and collection allow.
+    case when lifecycle in ('active', 'trialing') and billing <> 'stop' then collected_access else 'blocked' end as service_access,
     case
         when lifecycle in ('ended', 'expired_activation') then 'off'
         when billing in ('stop', 'bill_and_hold') then 'paused'
