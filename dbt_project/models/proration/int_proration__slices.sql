@@ -57,8 +57,8 @@ holds as (
 quantified as (
 
     select
-        terms_charges.*,
-        charges.* exclude (charge_key, position, description),
+        terms_charges.* exclude (definition),
+        charges.* exclude (charge_key, position, description, prices),
         charges.position as charge_position,
         charges.description as charge_description,
         cast(coalesce(
@@ -143,6 +143,17 @@ spans as (
 
 ),
 
+-- Most periods hold one span of a charge: nothing to level, nothing to join.
+counted as (
+
+    select
+        *,
+        count(*) over (partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start) > 1 as is_cut
+    from spans
+    where service_start_at < service_end_at
+
+),
+
 -- Quantities that may only rise, or whose rise is owed for the whole period, are levelled inside the period.
 levelled as (
 
@@ -155,8 +166,8 @@ levelled as (
                 else subscription_quantity
             end as subscription_quantity
         )
-    from spans
-    where service_start_at < service_end_at
+    from counted
+    where is_cut
     window
         period as (partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start),
         earlier as (
@@ -218,7 +229,7 @@ merged as (
 recurring as (
 
     select
-        * exclude (island, is_apart, run),
+        * exclude (island, is_cut),
         -- The whole fee for a stub where nothing is prorated.
         case
             when service_start = cycle_start and service_end = cycle_end and proration_method <> 'second' then 1
@@ -237,7 +248,12 @@ recurring as (
             when proration_method = 'fixed_30' and cycle_months > 0 then 30 * cycle_months
             else cycle_days
         end as cycle_units
-    from merged
+    from (
+        select * from counted
+        where not is_cut
+        union all by name
+        select * exclude (is_apart, run) from merged
+    )
 
 ),
 

@@ -2,13 +2,13 @@
 -- Order of a charge: price, its share of the cycle, discount, minimum, maximum, pricing unit, then the one rounding.
 with
 
-slices as (
+slices as {{ not_materialized() }}(
 
     select * from {{ ref('int_proration__slices') }}
 
 ),
 
-units as (
+units as {{ not_materialized() }}(
 
     select * from {{ ref('int_rating__units') }}
 
