@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 
 export DO_NOT_TRACK := 1
 
-.PHONY: all-tests help demo test dashboard dagster lint unit bench clean format lock system-demo system-test
+.PHONY: help demo test dashboard dagster lint unit bench clean format lock system-demo system-test
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,7 +20,8 @@ help: ## Show what can be made
 demo: system-demo $(INSTALLED) ## Generate three companies, bill six months, publish, render invoices
 	$(BIN)/ratehouse demo
 
-test: system-test $(INSTALLED) lint unit ## Everything that must hold before a change lands
+test: system-test $(INSTALLED) lint ## Everything that must hold before a change lands
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(INSTALLED) ## Style, types, who may import whom
 	$(BIN)/ruff check .
@@ -29,12 +30,8 @@ lint: $(INSTALLED) ## Style, types, who may import whom
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
-unit: $(INSTALLED) ## Structure, units, scenarios
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/architecture tests/unit --ignore tests/unit/dashboards --ignore tests/unit/test_explain.py
-	$(BIN)/python -m ratehouse.cli scenario run $(addprefix tests/scenarios/,metering rating credits discounts invoicing proration reconciliation subscriptions taxes)
-
-all-tests: system-test $(INSTALLED) ## Every test, the slow ones too: pages, browser, orchestration, reliability, real data
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+unit: $(INSTALLED) ## The quick tests: structure, units
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/architecture tests/unit
 
 dashboard: $(INSTALLED) ## The finance dashboards, in a browser
 	$(BIN)/streamlit run dashboards/finance/app.py

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
+from ratehouse.ledger import ledger_files
 from ratehouse.price_book import (
     PriceBook,
     PriceBookError,
@@ -256,10 +257,10 @@ def _landed_documents(lake: Lake) -> dict[str, list[dict[str, Any]]]:
 
 
 def _last_bill_dates(lake: Lake) -> dict[str, date]:
-    table = lake.read("ledger/invoices")
     last: dict[str, date] = {}
-    for row in table.select(["tenant_id", "bill_date"]).to_pylist() if table is not None else []:
-        last[row["tenant_id"]] = max(row["bill_date"], last.get(row["tenant_id"], row["bill_date"]))
+    for file in ledger_files(lake)["invoices"]:
+        for row in lake.read_file(file).select(["tenant_id", "bill_date"]).to_pylist():
+            last[row["tenant_id"]] = max(row["bill_date"], last.get(row["tenant_id"], row["bill_date"]))
     return last
 
 

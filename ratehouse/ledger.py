@@ -56,6 +56,8 @@ def issue(
         "intermediate.int_invoicing__due_documents",
         "tenant_id, customer_id, currency, kind desc, document_key",
     )
+    # A draft waits, refreshed every night, until its grace is over.
+    documents = [document for document in documents if not document.pop("is_draft")]
     if tenants is not None:
         documents = [document for document in documents if document["tenant_id"] in tenants]
     if not documents:
@@ -79,9 +81,10 @@ def issue(
             "select tenant_id, customer_id, kind, count(*) from ledger.invoices group by all"
         ).fetchall()
     }
-    issued_tenants = {document["tenant_id"] for document in documents}
+    keys = {(document["tenant_id"], document["document_key"]) for document in documents}
     lines, draws, uses = (
-        [row for row in rows if row["tenant_id"] in issued_tenants] for rows in (lines, draws, uses)
+        [row for row in rows if (row["tenant_id"], row["document_key"]) in keys]
+        for rows in (lines, draws, uses)
     )
     # The same facts on the same ledger are the same run, whoever starts it and however often.
     run_key = _digest([documents, lines, draws, uses, sorted(last.items())])

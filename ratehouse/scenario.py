@@ -309,6 +309,12 @@ def _scenario(content: Any, file: str) -> Scenario:
 
 
 def _label(value: Any) -> str:
+    """A run of the clock by the words it is written in, quoted or not."""
+    if isinstance(value, str) and len(value) > 10:
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

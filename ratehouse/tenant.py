@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictBool
+from stdnum import iban
+from stdnum.exceptions import ValidationError
 
 from ratehouse.price_book_source import (
     Amount,
@@ -97,9 +99,17 @@ def _clock_time(text: str) -> str:
     return text
 
 
+def _iban(text: str) -> str:
+    try:
+        return iban.compact(iban.validate(text))
+    except ValidationError as error:
+        raise refusal("bad_value", f"{text[:40]!r} is no IBAN: {error}") from error
+
+
 TimeZone = Annotated[Text, AfterValidator(check_zone)]
 NumberFormat = Annotated[Text, AfterValidator(_number_format)]
 ClockTime = Annotated[Text, AfterValidator(_clock_time)]
+Iban = Annotated[Text, AfterValidator(_iban)]
 Country = Annotated[Text, Field(pattern="^[A-Z]{2}$")]
 
 
@@ -110,6 +120,22 @@ class LegalEntity(Strict):
     address: list[Text] = Field(default_factory=list)
     country: Country | None = None
     tax_id: Text | None = None
+    registration: Text | None = None
+    email: Text | None = None
+    phone: Text | None = None
+    website: Text | None = None
+    bank: Text | None = None
+    account_name: Text | None = None
+    iban: Iban | None = None
+    bic: Annotated[Text, Field(pattern="^[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?$")] | None = None
+
+
+class Branding(Strict):
+    """How documents look: a logo file of the tenant's folder, a colour, lines at the foot of every page."""
+
+    logo: Text | None = None
+    accent_color: Annotated[Text, Field(pattern="^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$")] | None = None
+    footer: Text | None = None
 
 
 class MoneyRounding(Strict):
@@ -201,6 +227,7 @@ class Tenant(Strict):
     currency: Currency = "USD"
     timezone: TimeZone = "UTC"
     legal_entity: LegalEntity = LegalEntity()
+    branding: Branding = Branding()
     rounding: MoneyRounding = MoneyRounding()
     proration: Proration = Proration()
     invoicing: Invoicing = Invoicing()

@@ -59,12 +59,21 @@
 {% macro fresh_days() -%}
     select days.tenant_id, days.received_on
     from {{ ref('int_metering__day_marks') }} as days
-    inner join {{ this.schema }}.int_metering__made_days as made
-        on days.tenant_id = made.tenant_id and days.received_on = made.received_on and days.mark = made.mark
+    {{ made_with('int_metering__made_days', 'days', 'received_on') }}
 {%- endmacro %}
 {% macro fresh_customers() -%}
     select customers.tenant_id, customers.customer_id
     from {{ ref('int_metering__customer_marks') }} as customers
-    inner join {{ this.schema }}.int_metering__made_customers as made
-        on customers.tenant_id = made.tenant_id and customers.customer_id = made.customer_id and customers.mark = made.mark
+    {{ made_with('int_metering__made_customers', 'customers', 'customer_id') }}
+{%- endmacro %}
+
+{# Keeps the marks under which the states were made. A first build killed in its middle has states and no marks of
+   them: then nothing is fresh. The marks are made after the states, so no `ref` may lead from the states to them. #}
+{% macro made_with(marks, current, key) -%}
+    {%- if load_relation(api.Relation.create(database=this.database, schema=this.schema, identifier=marks)) is not none -%}
+    inner join {{ this.schema }}.{{ marks }} as made
+        on {{ current }}.tenant_id = made.tenant_id and {{ current }}.{{ key }} = made.{{ key }} and {{ current }}.mark = made.mark
+    {%- else -%}
+    where false
+    {%- endif -%}
 {%- endmacro %}

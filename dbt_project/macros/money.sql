@@ -31,11 +31,23 @@
 {# The type of an unrounded amount: a quantity of ten decimals times a price of twelve has twenty-two. #}
 {% macro exact_amount() -%}decimal(38, 22){%- endmacro %}
 
-{# quantity × price without loss; null where the product does not fit sixteen digits before the point, so that one
-   absurd quantity makes one line wait instead of stopping every tenant. #}
+{# Where a number does not fit, its amount is unknown (null) and its line waits as `amount_overflow`: one absurd quantity must
+   not stop every tenant. `try` stands where that may happen; int_rating__unpriced is where it is looked for. #}
+
+{# quantity × price without loss; null where the product does not fit sixteen digits before the point. #}
 {% macro multiply_exact(quantity, price) -%}
     try(cast(cast({{ quantity }} as decimal(28, 10)) * cast({{ price }} as decimal(28, 12)) as {{ exact_amount() }}))
 {%- endmacro %}
+
+{# An exact total, an aggregate: whole parts and fractions apart, so that it cannot overflow on the way; null where one of
+   the numbers is null or the total has more than `digits` before the point. #}
+{% macro sum_exact(number, type=none, digits=15) -%}
+    case
+        when count({{ number }}) = count(*) and abs(sum(cast(trunc({{ number }}) as hugeint))) < {{ 10 ** digits }}
+            then cast(cast(sum(cast(trunc({{ number }}) as hugeint)) as {{ type or exact_amount() }}) + sum({{ number }} - trunc({{ number }})) as {{ type or exact_amount() }})
+    end
+{%- endmacro %}
+{% macro sum_exact_area(area) -%}{{ sum_exact(area, 'decimal(38, 10)', 27) }}{%- endmacro %}
 
 {# amount × numerator ÷ denominator at twelve decimals, half away from zero: the one way to prorate.
    numerator, denominator: integers, denominator > 0. A whole share changes nothing. #}
@@ -73,9 +85,30 @@
     ))
 {%- endmacro %}
 
-{# Money of a currency with `minor_digits` decimals out of an exact amount: decimal(20,4). #}
+{# Money of a currency with `minor_digits` decimals (those of ISO 4217: 0, 2, 3 or 4) out of an exact amount: decimal(20,4). #}
 {% macro round_money(amount, minor_digits, mode) -%}
-    cast({{ from_scaled(round_to_quantum(to_scaled('cast(' ~ amount ~ ' as decimal(38, 22))', 22), power_of_ten('22 - ' ~ minor_digits), mode), 22) }} as decimal(20, 4))
+    case {{ minor_digits }}
+        {%- for digits in (2, 0, 3, 4) %} when {{ digits }} then {{ round_at(amount, digits, mode) }}{% endfor %}
+    end
+{%- endmacro %}
+
+{# A decimal(38,22) rounded to a constant number of decimals: decimal(20,4). `round` is half away from zero on every engine and
+   exact; the other modes are that one, moved: by half a unit toward or (short of the smallest step) away from zero, and a
+   half that fell on an odd unit back by one. #}
+{% macro round_at(amount, digits, mode) -%}
+    {%- set unit = "cast(1 as decimal(5, 4))" if digits == 0 else "cast('0." ~ "0" * (digits - 1) ~ "1' as decimal(5, 4))" -%}
+    {%- set half = "cast('0." ~ "0" * digits ~ "5' as decimal(6, 5))" -%}
+    {%- set smallest = "cast('0." ~ "0" * 21 ~ "1' as decimal(22, 22))" -%}
+    cast(case {{ mode }}
+        when 'half_up' then round({{ amount }}, {{ digits }})
+        when 'down' then cast(sign({{ amount }}) as decimal(1, 0)) * round(abs({{ amount }}) - {{ half }}, {{ digits }})
+        when 'up' then cast(sign({{ amount }}) as decimal(1, 0)) * round(abs({{ amount }}) + {{ half }} - {{ smallest }}, {{ digits }})
+        else round({{ amount }}, {{ digits }}) - case
+            when abs(round({{ amount }}, {{ digits }}) - {{ amount }}) = {{ half }} and cast(round({{ amount }}, {{ digits }}) * {{ 10 ** digits }} as hugeint) % 2 <> 0
+                then cast(sign({{ amount }}) as decimal(1, 0)) * {{ unit }}
+            else 0
+        end
+    end as decimal(20, 4))
 {%- endmacro %}
 
 {# A quantity rounded to `digits` decimals (negative: tens, hundreds, …): decimal(28,10). #}

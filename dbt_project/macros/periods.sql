@@ -5,9 +5,14 @@
     cast(timezone({{ zone }}, {{ instant }}) as date)
 {%- endmacro %}
 
-{# The first instant of a local day. #}
+{# The first instant of a local day. Where midnight comes twice (Havana in autumn) the engine gives the second, so the hour
+   before is asked whether it was midnight too; where there is no midnight, the day begins when the clocks moved. #}
 {% macro start_of_day(day, zone) -%}
-    timezone({{ zone }}, cast({{ day }} as timestamp))
+    {%- set midnight = 'cast(' ~ day ~ ' as timestamp)' -%}
+    {%- set last_midnight = 'timezone(' ~ zone ~ ', ' ~ midnight ~ ')' -%}
+    ({{ last_midnight }} - case
+        when timezone({{ zone }}, {{ last_midnight }} - interval 1 hour) = {{ midnight }} then interval 1 hour else interval 0 hour
+    end)
 {%- endmacro %}
 
 {# Months in one unit of an interval; null for day and week. #}

@@ -1,5 +1,6 @@
 -- Identity 4, second half. Every instant at which a charge is in force inside a billing period lies in one of its slices: the lengths of
--- the slices add up to the lengths of the terms inside the periods. Fails when service is given that nothing owes for.
+-- the slices add up to the lengths of the terms inside the periods, free trials apart. Fails when service is given that nothing
+-- owes for.
 with
 
 terms_charges as (
@@ -9,6 +10,7 @@ terms_charges as (
         terms_charges.subscription_id,
         terms_charges.charge,
         terms_charges.timezone,
+        charges.type = 'usage' and terms_charges.trial_usage = 'billed' as is_owed_in_trials,
         terms_charges.starts_at,
         coalesce(terms_charges.ends_at, cast('9999-01-01' as timestamp with time zone)) as ends_at
     from {{ ref('int_rating__terms_charges') }} as terms_charges
@@ -38,6 +40,7 @@ in_force as (
         on
             terms_charges.tenant_id = periods.tenant_id
             and terms_charges.subscription_id = periods.subscription_id
+    where not periods.is_trial or terms_charges.is_owed_in_trials
     group by terms_charges.tenant_id, terms_charges.subscription_id, terms_charges.charge
 
 ),
@@ -50,7 +53,7 @@ sliced as (
         charge,
         sum(epoch_us(service_end_at) - epoch_us(service_start_at)) as microseconds
     from {{ ref('int_proration__slices') }}
-    where type <> 'one_time'
+    where type <> 'one_time' and not is_forgone
     group by tenant_id, subscription_id, charge
 
 )

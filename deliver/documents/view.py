@@ -213,6 +213,10 @@ def _line_rows(line: Line, fmt: Formats, words: Words, show_tax: bool, *, keep: 
     quantity = "" if line.quantity is None else fmt.quantity(line.quantity)
     if quantity and line.unit_name:
         quantity = f"{quantity} {clean(line.unit_name)}"
+    if line.line_type == "adjustment":
+        # Its amount is a difference: quantity × price would be what the whole period costs.
+        notes.append(words["now_in_all"].format(quantity=quantity) if quantity else "")
+        quantity = unit_price = ""
     tax = fmt.percent(line.tax_percent) if show_tax and line.tax_percent is not None else ""
     steps = _tier_rows(line, fmt, words) if explained else []
     row = Row(

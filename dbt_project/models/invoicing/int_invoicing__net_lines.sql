@@ -62,6 +62,7 @@ billed_to as (
         kept.*,
         tenants.group_by,
         tenants.bill_day,
+        tenants.draft_hours,
         tenants.billing_as_of,
         case
             when tenants.group_by = 'parent' then coalesce(customers.parent_customer_id, kept.customer_id)
@@ -112,7 +113,13 @@ signed as (
             when is_credited_apart then case when leading_amount < 0 then 'credit_note' else 'invoice' end
             when sum(case when is_credited_apart then 0 else amount end) over (partition by tenant_id, document_group) < 0 then 'credit_note'
             else 'invoice'
-        end as kind
+        end as kind,
+        -- Refreshed every night until its first line has been due for so many hours.
+        draft_hours > 0
+        and coalesce(
+            min(case when standing in ('new', 'longer') and due_at <= billing_as_of then due_at end) over (partition by tenant_id, document_group)
+            + to_hours(draft_hours) > billing_as_of, false
+        ) as is_draft
     from grouped
 
 )
@@ -154,5 +161,6 @@ select
     slice_id,
     rated_id,
     slice_start_at,
-    slice_end_at
+    slice_end_at,
+    is_draft
 from signed

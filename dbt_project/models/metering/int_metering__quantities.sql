@@ -1,5 +1,6 @@
 -- The quantity of every usage slice, by group of dimensions, and by window where the charge prices windows.
--- Averages and time-weighted quantities are exact ratios, rounded once to ten decimals, half up.
+-- Averages and time-weighted quantities are exact ratios, rounded once to ten decimals, half up. A quantity that does not fit
+-- is null: int_rating__unpriced makes its line wait.
 with
 
 windows as (
@@ -33,7 +34,7 @@ merged as (
         max(value_max) as value_max,
         min(value_min) as value_min,
         sum(amount_sum) as amount_sum,
-        sum(value_moment) as value_moment,
+        {{ sum_exact_area('value_moment') }} as value_moment,
         arg_max(latest_value, latest_order) filter (where latest_value is not null) as latest_value
     from placed
     group by slice_id, dimension_values, bucket_label
@@ -141,7 +142,7 @@ reading_areas as (
         slice_id,
         dimension_values,
         bucket_label,
-        cast(sum(reading * (epoch_us(until_at) - epoch_us(read_at))) as decimal(38, 10)) as area,
+        {{ sum_exact_area('try(reading * (epoch_us(until_at) - epoch_us(read_at)))') }} as area,
         epoch_us(min(read_at)) - epoch_us(any_value(window_start_at)) as carried_us
     from readings
     group by slice_id, dimension_values, bucket_label
@@ -167,13 +168,13 @@ measured as (
         epoch_us(windows.known_until) - epoch_us(windows.window_start_at) as window_us,
         case
             when windows.aggregation = 'time_weighted' and windows.reading = 'level'
-                then coalesce(reading_areas.area, 0)
+                then try(case when reading_areas.slice_id is null then 0 else reading_areas.area end
                     + coalesce(carried.latest_value, 0)
-                    * coalesce(reading_areas.carried_us, epoch_us(windows.known_until) - epoch_us(windows.window_start_at))
+                    * coalesce(reading_areas.carried_us, epoch_us(windows.known_until) - epoch_us(windows.window_start_at)))
             when windows.aggregation = 'time_weighted'
-                then coalesce(merged.value_sum, 0) * (epoch_us(windows.known_until) - epoch_us(windows.service_start_at))
-                    - coalesce(merged.value_moment, 0)
-                    + coalesce(carried.level, 0) * (epoch_us(windows.known_until) - epoch_us(windows.window_start_at))
+                then try(coalesce(merged.value_sum, 0) * (epoch_us(windows.known_until) - epoch_us(windows.service_start_at))
+                    - case when merged.slice_id is null then 0 else merged.value_moment end
+                    + coalesce(carried.level, 0) * (epoch_us(windows.known_until) - epoch_us(windows.window_start_at)))
         end as area_us
     from windows
     left join merged
@@ -211,12 +212,12 @@ aggregated as (
             when 'latest' then coalesce(latest_value, 0)
             when 'average' then case when value_count = 0 then 0 else {{ divide_by_integer('value_sum', 'value_count') }} end
             when 'unique_count' then members
-            when 'time_weighted' then {{ divide_by_integer('area_us', "case per
+            when 'time_weighted' then try({{ divide_by_integer('area_us', "case per
                 when 'hour' then 3600000000
                 when 'day' then 86400000000
                 when 'second' then 1000000
                 else epoch_us(window_end_at) - epoch_us(window_start_at)
-            end") }}
+            end") }})
         end as window_quantity
     from measured
 
@@ -238,15 +239,25 @@ folded as (
         sum(amount_sum) as amount_sum,
         bool_or(has_usage) as has_usage,
         bool_or(prices_empty_windows) as prices_empty_windows,
-        cast(case
+        case
+            when count(window_quantity) < count(*) then null
             when any_value(bucket) is null or any_value(prices_windows) or any_value(over_windows) = 'sum'
                 then sum(window_quantity)
             when any_value(over_windows) = 'average'
                 then {{ divide_by_integer('sum(window_quantity)', 'count(*)') }}
             else max(window_quantity)
-        end as decimal(28, 10)) as exact_quantity
+        end as window_quantity
     from aggregated
     group by slice_id, dimension_values, case when prices_windows then bucket_label end
+
+),
+
+fitting as (
+
+    select
+        *,
+        try(cast(window_quantity as decimal(28, 10))) as exact_quantity
+    from folded
 
 )
 
@@ -261,9 +272,9 @@ select
     cast(coalesce(amount_sum, 0) as decimal(28, 10)) as amount_sum,
     has_usage,
     case
-        when round_mode is not null then {{ round_quantity('exact_quantity', 'round_digits', 'round_mode') }}
+        when round_mode is not null then try({{ round_quantity('exact_quantity', 'round_digits', 'round_mode') }})
         else exact_quantity
     end as quantity
-from folded
+from fitting
 -- An empty window costs nothing unless the charge says that zero is priced; a level that carries is no empty window.
-where bucket_label is null or has_usage or prices_empty_windows or exact_quantity <> 0
+where bucket_label is null or has_usage or prices_empty_windows or coalesce(exact_quantity <> 0, true)

@@ -87,7 +87,8 @@ select
     levels.slice_id,
     levels.dimension_values,
     levels.change_no,
-    cast(levels.level as decimal(28, 10)) as level,
+    -- Null where it does not fit: then the quantity is unknown, and its line waits.
+    try(cast(levels.level as decimal(28, 10))) as level,
     datediff('day', levels.local_day, coalesce(
         lead(levels.local_day) over (partition by levels.slice_id, levels.dimension_values order by levels.change_no),
         slices.service_end

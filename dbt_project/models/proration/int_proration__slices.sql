@@ -1,5 +1,6 @@
 -- What every charge is owed for, and which share of its full cycle: one row per subscription, charge and service span.
--- A span is a billing period cut where the charge's own terms change. The share is service_units ÷ cycle_units, exact.
+-- A span is a billing period cut where the charge's own terms change. The share is service_units ÷ cycle_units, exact. What is
+-- forgone was not served: it is priced to know what leaving early costs, and is no slice of any bill.
 with
 
 terms_charges as (
@@ -17,6 +18,12 @@ charges as (
 periods as (
 
     select * from {{ ref('int_subscriptions__periods') }}
+
+),
+
+forgone as (
+
+    select * from {{ ref('int_subscriptions__forgone_periods') }}
 
 ),
 
@@ -131,7 +138,8 @@ spans as (
         periods.last_day,
         periods.period_end_at,
         greatest(periods.period_start_at, islands.starts_at) as service_start_at,
-        least(periods.period_end_at, islands.ends_at) as service_end_at
+        least(periods.period_end_at, islands.ends_at) as service_end_at,
+        false as is_forgone
     from islands
     inner join periods
         on
@@ -140,6 +148,23 @@ spans as (
     where
         islands.type <> 'one_time'
         and (not periods.is_trial or (islands.type = 'usage' and islands.trial_usage = 'billed'))
+    union all by name
+    -- What a term would still have brought, had it not been left early: the fees in force at its end, to its end.
+    select
+        islands.*,
+        forgone.* exclude (tenant_id, subscription_id, early_termination),
+        forgone.period_start as service_start,
+        forgone.period_end as service_end,
+        forgone.period_start_at as service_start_at,
+        forgone.period_end_at as service_end_at,
+        true as is_forgone
+    from islands
+    inner join forgone
+        on
+            islands.tenant_id = forgone.tenant_id
+            and islands.subscription_id = forgone.subscription_id
+            and islands.ends_on = forgone.left_on
+    where islands.type = 'recurring' and forgone.early_termination = 'remaining'
 
 ),
 
@@ -300,6 +325,7 @@ one_time as (
         sold_at as service_start_at,
         sold_at as service_end_at,
         false as is_trial,
+        false as is_forgone,
         sold_on as last_day,
         sold_at as period_end_at,
         1 as service_units,
@@ -334,7 +360,7 @@ due as (
 
 select
     due.* exclude (due_at),
-    md5(concat_ws('|', due.tenant_id, due.subscription_id, due.plan, due.charge, due.service_start_at)) as slice_id,
+    md5(concat_ws('|', due.tenant_id, due.subscription_id, due.plan, due.charge, due.service_start_at, case when due.is_forgone then 'forgone' end)) as slice_id,
     coalesce(holds.ends_at, due.due_at) as due_at
 from due
 left join holds

@@ -72,9 +72,18 @@ priced as (
     select
         *,
         cast(amount - free_part as decimal(28, 10)) as billed_amount,
-        {{ multiply_exact('amount - free_part', 'cast(percent * cast(0.01 as decimal(3, 2)) as decimal(28, 12))') }} + fixed_fee as fee
+        try({{ multiply_exact('amount - free_part', 'cast(percent * cast(0.01 as decimal(3, 2)) as decimal(28, 12))') }} + fixed_fee) as fee
     from freed
     where not is_free
+
+),
+
+limited as (
+
+    select
+        *,
+        case when fee is not null then least(greatest(fee, event_minimum), coalesce(event_maximum, greatest(fee, event_minimum))) end as owed_fee
+    from priced
 
 )
 
@@ -83,6 +92,6 @@ select
     dimension_values,
     bucket_label,
     sum(billed_amount) as billed_amount,
-    cast(sum(least(greatest(fee, coalesce(event_minimum, fee)), coalesce(event_maximum, greatest(fee, coalesce(event_minimum, fee))))) as {{ exact_amount() }}) as amount_exact
-from priced
+    {{ sum_exact('owed_fee') }} as amount_exact
+from limited
 group by slice_id, dimension_values, bucket_label

@@ -58,10 +58,10 @@ counted as (
         case
             when package_size is null then tier_units
             -- Started packages; those of a correction are counted toward zero.
-            else cast(
+            else try(cast(
                 ({{ to_scaled('tier_units', 10) }} + case when tier_units > 0 then {{ to_scaled('package_size', 10) }} - 1 else 0 end)
                 // {{ to_scaled('package_size', 10) }} as decimal(28, 10)
-            )
+            ))
         end as priced_units
     from reached
 
@@ -73,11 +73,11 @@ multiplied as (
         *,
         case
             when per = 1 then {{ multiply_exact('priced_units', 'unit_price') }}
-            else cast({{ from_scaled(
+            else try(cast({{ from_scaled(
                 divide_half_up(
                     '(' ~ to_scaled('try(cast(' ~ multiply_exact('priced_units', 'unit_price') ~ ' as decimal(38, 12)))', 12) ~ ' * 10000000000)',
                     to_scaled('per', 10)
-                ), 12) }} as {{ exact_amount() }})
+                ), 12) }} as {{ exact_amount() }}))
         end as units_amount
     from counted
 
@@ -98,10 +98,10 @@ select
     multiplied.package_size,
     multiplied.per,
     case
-        when multiplied.share_units = multiplied.share_total then cast(coalesce(event_fees.billed_amount, multiplied.tier_units) as decimal(28, 10))
+        when multiplied.share_units = multiplied.share_total then try(cast(coalesce(event_fees.billed_amount, multiplied.tier_units) as decimal(28, 10)))
         else cast({{ prorate('multiplied.tier_units', 'multiplied.share_units', 'multiplied.share_total') }} as decimal(28, 10))
     end * multiplied.direction as units,
-    multiplied.direction * cast(case
+    multiplied.direction * try(cast(case
         when multiplied.model = 'dynamic' then multiplied.amount_sum
         when event_fees.slice_id is not null then event_fees.amount_exact
         -- Every event of a percentage price is behind it, or none of those that have a fee of their own.
@@ -110,7 +110,7 @@ select
             then multiplied.units_amount + coalesce(multiplied.fixed_fee, 0) * multiplied.value_count
         else {{ prorate('multiplied.units_amount', 'multiplied.share_units', 'multiplied.share_total') }}
             + case when multiplied.owes_flat_fee then multiplied.flat_fee else 0 end
-    end as {{ exact_amount() }}) as amount_exact
+    end as {{ exact_amount() }})) as amount_exact
 from multiplied
 left join event_fees
     on

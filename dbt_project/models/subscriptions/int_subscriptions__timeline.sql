@@ -15,6 +15,25 @@ folds as (
 
 ),
 
+-- A subscription that starts, comes back or renews lays its term anew.
+terms as (
+
+    select
+        events.tenant_id,
+        events.subscription_id,
+        events.event_order,
+        folds.term_ends_on
+    from events
+    inner join folds
+        on
+            events.tenant_id = folds.tenant_id
+            and events.subscription_id = folds.subscription_id
+            and events.event_order = folds.event_order
+    where events.type in ('created', 'reactivated') or (events.type = 'renewed' and folds.term_ends_on is not null)
+    qualify row_number() over (partition by events.tenant_id, events.subscription_id order by events.event_order desc) = 1
+
+),
+
 changes as (
 
     select
@@ -43,21 +62,26 @@ changes as (
             and events.subscription_id = folds.subscription_id
             and events.event_order = folds.event_order
     union all by name
-    -- The end of a term that does not renew.
+    -- The end of a term that does not renew, as the last word on it has it.
     select
-        tenant_id,
-        subscription_id,
-        customer_id,
-        event_id,
-        timezone,
-        currency,
-        proration_method,
-        event_order,
-        cast({{ period_boundary('effective_on', 'day(effective_on)', 'term_months', 'null', '1') }} as date) as effective_on,
-        {{ start_of_day(period_boundary('effective_on', 'day(effective_on)', 'term_months', 'null', '1'), 'timezone') }} as starts_at,
+        terms.tenant_id,
+        terms.subscription_id,
+        events.customer_id,
+        events.event_id,
+        events.timezone,
+        events.currency,
+        events.proration_method,
+        events.event_order,
+        terms.term_ends_on as effective_on,
+        {{ start_of_day('terms.term_ends_on', 'events.timezone') }} as starts_at,
         'off' as billing
-    from events
-    where type = 'created' and ends_with_term
+    from terms
+    inner join events
+        on
+            terms.tenant_id = events.tenant_id
+            and terms.subscription_id = events.subscription_id
+            and terms.event_order = events.event_order
+    where terms.term_ends_on is not null
 
 ),
 
