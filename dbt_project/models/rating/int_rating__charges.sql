@@ -40,5 +40,6 @@ select
     {{ json_text('definition', 'recognise') }} as recognise,
     cast({{ json_text('definition', 'recognise_months') }} as integer) as recognise_months,
     cast({{ json_text('definition', 'ssp') }} as decimal(28, 12)) as ssp,
+    coalesce(cast({{ json_text('definition', 'price_factor') }} as decimal(28, 12)), 1) as price_factor,
     coalesce({{ json_part('definition', 'prices') }}, cast('[]' as json)) as prices
 from definitions

@@ -2,7 +2,7 @@
 -- Order of a charge: price, its share of the cycle, discount, minimum, maximum, pricing unit, then the one rounding.
 with
 
-slices as (
+slices as {{ not_materialized() }}(
 
     select
         *,
@@ -14,7 +14,7 @@ slices as (
 
 ),
 
-units as (
+units as {{ not_materialized() }}(
 
     select * from {{ ref('int_rating__units') }}
 
