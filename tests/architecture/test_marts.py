@@ -90,6 +90,9 @@ PUBLIC = {
     "remaining_obligations": """
         contract_id obligation_id period rpo rpo_12_months excluded_reason
     """,
+    "close_checklist": """
+        period check_name status difference evidence
+    """,
     "journal_entries": """
         entry_id line_no period performance_period posted_on account_role account debit credit
         currency functional_debit functional_credit contract_id invoice_id memo

@@ -36,7 +36,7 @@ left join closed
         and stated.period = closed.period
 where
     closed.period is null
-    and stated.closed_at <= tenants.billing_as_of
+    and stated.closed_at <= tenants.known_as_of
     and stated.period < strftime({{ local_date('tenants.billing_as_of', 'tenants.timezone') }}, '%Y-%m')
     and (
         (stated.prepared_by is null and stated.approved_by is null)

@@ -1,0 +1,227 @@
+-- What must hold before a month is closed, month by month. A check that fails names by how much and where to look.
+with
+
+months as (
+
+    select distinct
+        tenant_id,
+        period,
+        as_of
+    from {{ ref('int_revenue__month_ends') }}
+
+),
+
+tenants as (
+
+    select * from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+closed as (
+
+    select * from {{ ref('stg_ratehouse__closed_periods') }}
+
+),
+
+journal as (
+
+    select
+        tenant_id,
+        period,
+        sum(debit - credit) as difference,
+        count(*) filter (where functional_debit is null) as without_rate
+    from {{ ref('journal_entries') }}
+    group by tenant_id, period
+
+),
+
+sub_ledger as (
+
+    select
+        positions.tenant_id,
+        positions.period,
+        sum(abs(positions.net_position - coalesce(journal.position, 0))) as difference
+    from {{ ref('int_revenue__positions') }} as positions
+    left join (
+        select
+            month_ends.tenant_id,
+            month_ends.contract_id,
+            month_ends.as_of,
+            -sum(lines.amount) as position
+        from {{ ref('int_revenue__month_ends') }} as month_ends
+        inner join {{ ref('int_accounting__lines') }} as lines
+            on
+                month_ends.tenant_id = lines.tenant_id
+                and month_ends.contract_id = lines.contract_id
+                and month_ends.as_of >= lines.posted_on
+                and lines.account_role in ('deferred_revenue', 'contract_asset')
+        group by month_ends.tenant_id, month_ends.contract_id, month_ends.as_of
+    ) as journal
+        on
+            positions.tenant_id = journal.tenant_id
+            and positions.contract_id = journal.contract_id
+            and positions.as_of = journal.as_of
+    group by positions.tenant_id, positions.period
+
+),
+
+unissued as (
+
+    select
+        tenant_id,
+        count(*) as documents
+    from {{ ref('int_invoicing__due_documents') }}
+    group by tenant_id
+
+),
+
+unpriced as (
+
+    select
+        tenant_id,
+        strftime(service_start, '%Y-%m') as period,
+        count(*) as items
+    from {{ ref('int_reconciliation__usage') }}
+    group by tenant_id, strftime(service_start, '%Y-%m')
+
+),
+
+rejected as (
+
+    select
+        rejected_rows.tenant_id,
+        strftime({{ local_date('rejected_rows.recorded_at', 'tenants.timezone') }}, '%Y-%m') as period,
+        count(*) as items
+    from {{ ref('rejected_rows') }} as rejected_rows
+    inner join tenants on rejected_rows.tenant_id = tenants.tenant_id
+    where not rejected_rows.replayed
+    group by rejected_rows.tenant_id, strftime({{ local_date('rejected_rows.recorded_at', 'tenants.timezone') }}, '%Y-%m')
+
+),
+
+open_before as (
+
+    select
+        months.tenant_id,
+        months.period,
+        count(*) as items
+    from months
+    inner join months as earlier
+        on
+            months.tenant_id = earlier.tenant_id
+            and months.period > earlier.period
+    left join closed
+        on
+            earlier.tenant_id = closed.tenant_id
+            and earlier.period <= closed.period
+    where closed.period is null
+    group by months.tenant_id, months.period
+
+),
+
+checks as (
+
+    select
+        months.tenant_id,
+        months.period,
+        'journal_balances' as check_name,
+        cast(coalesce(journal.difference, 0) as decimal(38, 4)) as difference,
+        'journal_entries' as evidence
+    from months
+    left join journal
+        on
+            months.tenant_id = journal.tenant_id
+            and months.period = journal.period
+    union all
+    select
+        months.tenant_id,
+        months.period,
+        'every_line_has_a_rate' as check_name,
+        coalesce(journal.without_rate, 0) as difference,
+        'journal_entries' as evidence
+    from months
+    left join journal
+        on
+            months.tenant_id = journal.tenant_id
+            and months.period = journal.period
+    union all
+    select
+        months.tenant_id,
+        months.period,
+        'journal_equals_contract_balances' as check_name,
+        coalesce(sub_ledger.difference, 0) as difference,
+        'contract_balances' as evidence
+    from months
+    left join sub_ledger
+        on
+            months.tenant_id = sub_ledger.tenant_id
+            and months.period = sub_ledger.period
+    union all
+    select
+        months.tenant_id,
+        months.period,
+        'due_documents_are_issued' as check_name,
+        coalesce(unissued.documents, 0) as difference,
+        'upcoming_invoice_lines' as evidence
+    from months
+    left join unissued on months.tenant_id = unissued.tenant_id
+    union all
+    select
+        months.tenant_id,
+        months.period,
+        'usage_has_a_price' as check_name,
+        coalesce(unpriced.items, 0) as difference,
+        'reconciliation_items' as evidence
+    from months
+    left join unpriced
+        on
+            months.tenant_id = unpriced.tenant_id
+            and months.period = unpriced.period
+    union all
+    select
+        months.tenant_id,
+        months.period,
+        'rejected_rows_are_replayed' as check_name,
+        coalesce(rejected.items, 0) as difference,
+        'rejected_rows' as evidence
+    from months
+    left join rejected
+        on
+            months.tenant_id = rejected.tenant_id
+            and months.period = rejected.period
+    union all
+    select
+        months.tenant_id,
+        months.period,
+        'earlier_months_are_closed' as check_name,
+        coalesce(open_before.items, 0) as difference,
+        'close_checklist' as evidence
+    from months
+    left join open_before
+        on
+            months.tenant_id = open_before.tenant_id
+            and months.period = open_before.period
+
+)
+
+select
+    checks.tenant_id,
+    checks.period,
+    checks.check_name,
+    case
+        when closed.period is not null then 'closed'
+        when checks.difference = 0 then 'passed'
+        -- A month may be closed with those before it.
+        when checks.check_name = 'earlier_months_are_closed' then 'warning'
+        else 'failed'
+    end as status,
+    cast(checks.difference as decimal(38, 4)) as difference,
+    checks.evidence,
+    closed.prepared_by,
+    closed.approved_by,
+    closed.content_hash
+from checks
+left join closed
+    on
+        checks.tenant_id = closed.tenant_id
+        and checks.period = closed.period
