@@ -7,7 +7,6 @@ ledger views, running dbt, publishing. Does not belong here: any rule (that is `
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -223,13 +222,12 @@ def _publish_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def remove(settings: Settings) -> None:
-    """Delete the warehouse file; the lake is the truth."""
+    """Delete the warehouse file; the lake is the truth. What dbt remembers of the project's own files stays."""
     for path in (
         settings.warehouse_path,
         settings.warehouse_path.with_name(settings.warehouse_path.name + ".wal"),
     ):
         path.unlink(missing_ok=True)
-    shutil.rmtree(settings.warehouse_path.parent / "dbt_target", ignore_errors=True)
 
 
 def _view(

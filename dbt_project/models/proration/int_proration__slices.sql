@@ -64,8 +64,8 @@ holds as (
 quantified as (
 
     select
-        terms_charges.*,
-        charges.* exclude (charge_key, position, description),
+        terms_charges.* exclude (definition),
+        charges.* exclude (charge_key, position, description, prices, price_factor),
         charges.position as charge_position,
         charges.description as charge_description,
         cast(coalesce(
@@ -168,7 +168,8 @@ spans as (
 
 ),
 
--- Quantities that may only rise, or whose rise is owed for the whole period, are levelled inside the period.
+-- Quantities that may only rise, or whose rise is owed for the whole period, are levelled inside the period; slices that come to the
+-- same quantity are one.
 levelled as (
 
     select
@@ -181,7 +182,7 @@ levelled as (
             end as subscription_quantity
         )
     from spans
-    where service_start_at < service_end_at
+    where service_start_at < service_end_at and (on_increase = 'full' or on_decrease = 'none')
     window
         period as (partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start),
         earlier as (
@@ -240,10 +241,20 @@ merged as (
 
 ),
 
+served as (
+
+    select * exclude (is_apart, run) from merged
+    union all by name
+    select *
+    from spans
+    where service_start_at < service_end_at and coalesce(on_increase <> 'full' and on_decrease <> 'none', true)
+
+),
+
 recurring as (
 
     select
-        * exclude (island, is_apart, run),
+        * exclude (island),
         -- The whole fee for a stub where nothing is prorated.
         case
             when service_start = cycle_start and service_end = cycle_end and proration_method <> 'second' then 1
@@ -262,7 +273,7 @@ recurring as (
             when proration_method = 'fixed_30' and cycle_months > 0 then 30 * cycle_months
             else cycle_days
         end as cycle_units
-    from merged
+    from served
 
 ),
 
