@@ -16,7 +16,7 @@ app = typer.Typer(help="Bring facts into the lake.", no_args_is_help=True)
 
 @app.callback()
 def _group() -> None:
-    """Keep `file` a subcommand, however many there are."""
+    """Bring facts into the lake."""
 
 
 @app.command("file")
@@ -75,3 +75,33 @@ def file_command(
     console.print(table)
     if any(result.rejected for result in results):
         console.print(f"See the rejected rows: ratehouse rejected list --tenant {tenant} --stream {stream}")
+
+
+@app.command("stripe")
+def stripe_command(
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose account it is.")],
+    resource: Annotated[
+        list[str] | None, typer.Option("--resource", help="Only this resource; may be given several times.")
+    ] = None,
+) -> None:
+    """Pull what is new from Stripe; the key is in the environment, in STRIPE_API_KEY."""
+    import os
+
+    from ingest.stripe.pull import RESOURCES, lister, pull
+    from ratehouse.lake import Lake
+    from ratehouse.settings import Settings
+
+    unknown = sorted(set(resource or ()) - set(RESOURCES))
+    if unknown:
+        raise RatehouseError(f"There is no resource {unknown[0]}; use one of {', '.join(RESOURCES)}.")
+    key = os.environ.get("STRIPE_API_KEY")
+    if not key:
+        raise RatehouseError("Put the account's key into the environment as STRIPE_API_KEY.")
+    table = Table("resource", "landed", "known", "quarantined", "facts", title=f"{tenant} · Stripe")
+    for name, landing in pull(
+        Lake(Settings.load().lake_url), lister(key), tenant_id=tenant, resources=resource or RESOURCES
+    ).items():
+        why = ", ".join(f"{code} {count}" for code, count in sorted(landing.quarantined.items()))
+        made = ", ".join(f"{stream} {count:,}" for stream, count in sorted(landing.rows.items()))
+        table.add_row(name, f"{landing.landed:,}", f"{landing.known:,}", why, made)
+    Console(soft_wrap=True).print(table)

@@ -4,6 +4,8 @@ items as (
 
     select * from {{ ref('int_reconciliation__usage') }}
     union all by name
+    select * from {{ ref('int_reconciliation__not_billable') }}
+    union all by name
     select * from {{ ref('int_reconciliation__cash') }}
     union all by name
     select * from {{ ref('int_reconciliation__processor') }}
@@ -29,5 +31,6 @@ select
     actual_amount,
     difference,
     currency,
-    age_days
+    age_days,
+    event_count
 from items
