@@ -6,3 +6,8 @@
         else cast({{ round_quantity(amount, 'unit_digits', 'rounding_mode') }} * unit_rate as {{ exact_amount() }})
     end
 {%- endmacro %}
+
+{# A price of a tier, nothing where there is none, with what renewals put on it. #}
+{% macro factored(price) -%}
+    case when price_factor = 1 then coalesce({{ price }}, 0) else cast(coalesce({{ price }}, 0) * price_factor as decimal(28, 12)) end
+{%- endmacro %}

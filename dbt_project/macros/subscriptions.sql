@@ -23,6 +23,15 @@
     end
 {%- endmacro %}
 
+{# (1 + percent ÷ 100) to the power of a whole number, each step rounded to twelve decimals as a price is. #}
+{% macro compounded(percent, times) -%}
+    list_reduce(
+        list_transform(range({{ times }}), lambda step: cast(1 + {{ percent }} * cast(0.01 as decimal(3, 2)) as decimal(28, 12))),
+        lambda so_far, step: cast(so_far * step as decimal(28, 12)),
+        cast(1 as decimal(28, 12))
+    )
+{%- endmacro %}
+
 {# Whether stated quantities are no object of numbers of at least zero. #}
 {% macro is_bad_quantities(quantities) -%}
     {{ quantities }} is not null

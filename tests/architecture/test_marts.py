@@ -69,6 +69,31 @@ PUBLIC = {
     "rejected_rows": """
         stream reason_code reason recorded_at replayed
     """,
+    "obligation_allocations": """
+        contract_id obligation_id ssp allocated currency
+    """,
+    "revenue_by_period": """
+        contract_id obligation_id customer_id period posting_period method recognised cumulative
+        prior_performance currency
+    """,
+    "contract_balances": """
+        contract_id period billed recognised contract_liability contract_asset receivable
+        refund_liability currency
+    """,
+    "deferred_revenue_rollforward": """
+        contract_id period opening billed recognised modified credited refunded interest fx closing
+        currency
+    """,
+    "contract_costs": """
+        contract_id cost_id period opening capitalised amortised closing currency
+    """,
+    "remaining_obligations": """
+        contract_id obligation_id period rpo rpo_12_months excluded_reason
+    """,
+    "journal_entries": """
+        entry_id line_no period performance_period posted_on account_role account debit credit
+        currency functional_debit functional_credit contract_id invoice_id memo
+    """,
     "customers": """
         customer_id name emails currency timezone country language address
     """,

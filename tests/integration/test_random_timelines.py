@@ -56,7 +56,7 @@ BOOK = {
     },
 }
 OFTEN = [FIRST + timedelta(days=offset) for offset in (11, 24, 37, 50, 63, 76, 92)] + [LAST]
-CLOCKS = {"often": OFTEN, "seldom": OFTEN[2::3] + [LAST], "once": [LAST], "shuffled": [LAST]}
+CLOCKS = {"often": OFTEN, "seldom": [*OFTEN[2::3], LAST], "once": [LAST], "shuffled": [LAST]}
 
 Change = tuple[int, str, Any]
 

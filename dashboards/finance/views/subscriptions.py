@@ -37,7 +37,8 @@ _LINES = {
     "credit": "#d0604f",
     "discount": "#d9a441",
 }
-_LANE_HEIGHT = 30
+_ROW_HEIGHT = 26
+_MORE = "\u200b"  # tells the further rows of a lane from its first
 _SHOWN_MONTHS = 13
 
 
@@ -101,7 +102,7 @@ def _list(tenant: data.Row) -> None:
             "billing": figures.label(row["billing"]),
             "renewal": figures.label(row["renewal"] or ""),
             "collection": figures.label(row["collection"]),
-            "mrr": figures.amount(row["mrr"], row["currency"]),
+            "mrr": figures.money(row["mrr"], row["currency"]),
         }
         for row in rows
     ]
@@ -109,8 +110,8 @@ def _list(tenant: data.Row) -> None:
     picked = shell.table(
         shown,
         {
-            "subscription_id": shell.text("Subscription", 150),
-            "customer": shell.text("Customer", 220),
+            "subscription_id": shell.text("Subscription", 110),
+            "customer": shell.text("Customer", 200),
             "plan": shell.text("Plan"),
             "lifecycle": shell.text("State"),
             "billing": shell.text("Billing", "small"),
@@ -119,7 +120,6 @@ def _list(tenant: data.Row) -> None:
             "started_on": shell.day("Started"),
             "current_period_end": shell.day("Period ends"),
             "mrr": shell.figure("Per month", help="Recurring fees, brought to a month."),
-            "currency": shell.text("Currency", "small"),
         },
         key=f"subscriptions_{visit}",
         opens=True,
@@ -149,7 +149,7 @@ def _subscription(tenant: data.Row, found: data.Row) -> None:
         if found["billing"] == "paused":
             st.badge("Paused", color="orange")
     st.caption(f"**{found['customer']}** ({found['customer_id']}) · days in {found['timezone']}")
-    columns = st.columns(4)
+    columns = st.columns([3, 3, 4, 4])
     quantities = ", ".join(
         f"{value} {name}" for name, value in json.loads(found["quantities"] or "{}").items()
     )
@@ -193,69 +193,69 @@ def _timeline(spans: Sequence[data.Row], lines: Sequence[data.Row], today: date)
     first = min(row["starts_on"] for row in spans)
     last = max([today + timedelta(days=31), *(row["service_end"] for row in lines if row["service_end"])])
     first = max(first, last - timedelta(days=31 * _SHOWN_MONTHS))
-    bars = [
-        {
-            "lane": lane,
-            "kind": kind,
-            "colour": colour,
-            "from": max(row["starts_on"], first),
-            "to": min(row["ends_on"] or last, last),
-            "what": what,
-            "amount": "",
-            "document": figures.label(row["cause"] or ""),
-            "row": 0,
-        }
-        for row in spans
-        for lane, kind, colour, what in (
-            ("State", "state", _STATES[row["state"]], figures.label(row["state"])),
-            *([("Terms", "terms", "#5b6874", _terms(row))] if row["state"] in ("trialing", "active") else []),
-        )
-        if (row["ends_on"] or last) > first and row["starts_on"] < last
-    ]
-    bars += _line_bars(lines, first, last)
-    lanes = list(dict.fromkeys(bar["lane"] for bar in bars))
+    bars = [*_span_bars(spans, first, last), *_line_bars(lines, first, last)]
+    rows = list(dict.fromkeys(bar["row"] for bar in bars))
     frame = pd.DataFrame(bars)
     for name in ("from", "to"):
         frame[name] = pd.to_datetime(frame[name])
-    axis = alt.Axis(format="%-d %b %y", tickCount=8, grid=True, orient="top")
+    # A name where there is room for it.
+    room = (last - first).days / 110
+    frame["named"] = frame["name"].where(
+        (frame["to"] - frame["from"]).dt.days > frame["name"].str.len() * room, ""
+    )
     base = alt.Chart(frame).encode(
-        y=alt.Y("lane:N", sort=lanes, title=None, axis=alt.Axis(labelLimit=190)),
-        yOffset=alt.YOffset("row:N", sort="ascending"),
-        x=alt.X("from:T", title=None, axis=axis, scale=alt.Scale(domain=[str(first), str(last)])),
+        # The rows of a lane share the name that the first of them shows.
+        y=alt.Y(
+            "row:N",
+            sort=rows,
+            title=None,
+            axis=alt.Axis(
+                labelLimit=190, labelExpr=f"indexof(datum.label, '{_MORE}') < 0 ? datum.label : ''"
+            ),
+            scale=alt.Scale(paddingInner=0.18),
+        ),
+        x=alt.X(
+            "from:T",
+            title=None,
+            axis=alt.Axis(format="%-d %b %y", tickCount=8, orient="top"),
+            scale=alt.Scale(domain=[str(first), str(last)]),
+        ),
+    )
+    drawn = base.mark_bar(cornerRadius=2, stroke="#ffffff", strokeWidth=1).encode(
         x2="to:T",
+        color=alt.Color("colour:N", scale=None),
         tooltip=[
             alt.Tooltip("what:N", title=" "),
             alt.Tooltip("from:T", title="From", format="%-d %b %Y"),
             alt.Tooltip("to:T", title="Up to", format="%-d %b %Y"),
             alt.Tooltip("amount:N", title="Amount"),
-            alt.Tooltip("document:N", title="By"),
+            alt.Tooltip("by:N", title="By"),
         ],
     )
-    drawn = base.mark_bar(
-        cornerRadius=2, height=alt.RelativeBandSize(0.78), stroke="#ffffff", strokeWidth=1
-    ).encode(color=alt.Color("colour:N", scale=None))
-    # A name where there is room for it.
-    frame["named"] = (frame["to"] - frame["from"]).dt.days * 3 > frame["what"].str.len() * 2.2
-    words = (
-        alt.Chart(frame[frame["named"] & frame["kind"].isin(["state", "terms"])])
-        .mark_text(align="left", dx=6, color="#ffffff", fontSize=11)
-        .encode(
-            y=alt.Y("lane:N", sort=lanes, title=None),
-            yOffset=alt.YOffset("row:N", sort="ascending"),
-            x="from:T",
-            text="what:N",
-        )
+    words = base.mark_text(align="left", dx=6, color="#ffffff", fontSize=11).encode(text="named:N")
+    now = (
+        alt.Chart(pd.DataFrame([{"on": pd.Timestamp(today)}]))
+        .mark_rule(color="#16202a", strokeWidth=2)
+        .encode(x="on:T")
     )
-    bills = pd.DataFrame(
-        [
-            {"on": pd.Timestamp(on), "document": number}
-            for on, number in sorted({(row["bill_date"], row["invoice_number"]) for row in lines})
-            if first <= on <= last
-        ],
+    shell.chart(_bills(lines, first, last) + drawn + words + now, height=_ROW_HEIGHT * len(rows) + 40)
+    shown = [kind for kind in _LINES if any(row["line_type"] == kind for row in lines)]
+    legend = " ".join(f'<span style="color:{_LINES[kind]}">■</span> {figures.label(kind)} ' for kind in shown)
+    st.html(f'<span style="font-size:0.85rem;color:#5b6874">{legend}</span>')
+    st.caption(
+        "Each bar is the service that one line pays for; what corrects or lowers it lies under it. Dotted lines are documents,"
+        " the strong line is the day up to which was billed."
+    )
+
+
+def _bills(lines: Sequence[data.Row], first: date, last: date) -> alt.Chart:
+    documents = sorted({(row["bill_date"], row["invoice_number"]) for row in lines})
+    frame = pd.DataFrame(
+        [{"on": pd.Timestamp(on), "document": number} for on, number in documents if first <= on <= last],
         columns=["on", "document"],
     )
-    marks = (
-        alt.Chart(bills)
+    return (
+        alt.Chart(frame)
         .mark_rule(color="#9aa5ae", strokeDash=[2, 3])
         .encode(
             x="on:T",
@@ -265,17 +265,33 @@ def _timeline(spans: Sequence[data.Row], lines: Sequence[data.Row], today: date)
             ],
         )
     )
-    now = (
-        alt.Chart(pd.DataFrame([{"on": pd.Timestamp(today)}]))
-        .mark_rule(color=shell.ACCENT, strokeWidth=2)
-        .encode(x="on:T", tooltip=alt.value("Billed up to here"))
-    )
-    depth = frame.groupby("lane")["row"].nunique().sum()
-    shell.chart(marks + drawn + words + now, height=int(_LANE_HEIGHT * (depth + 1)))
-    st.caption(
-        "Each bar is what one line pays for; a correction lies under the line that it corrects, in red."
-        " Dotted lines are documents, the strong line is the day up to which was billed."
-    )
+
+
+def _span_bars(spans: Sequence[data.Row], first: date, last: date) -> list[dict[str, Any]]:
+    """Two lanes: the states, and the terms where there are any; what goes on unchanged is one bar."""
+    bars: list[dict[str, Any]] = []
+    for lane in ("State", "Terms"):
+        before: dict[str, Any] | None = None
+        for row in spans:
+            start, end = max(row["starts_on"], first), min(row["ends_on"] or last, last)
+            name = figures.label(row["state"]) if lane == "State" else _terms(row)
+            if start >= end or (lane == "Terms" and row["state"] not in ("trialing", "active")):
+                continue
+            if before and before["name"] == name and before["to"] == start:
+                before["to"] = end
+                continue
+            before = {
+                "row": lane,
+                "name": name,
+                "what": name,
+                "colour": _STATES[row["state"]] if lane == "State" else "#5b6874",
+                "from": start,
+                "to": end,
+                "amount": "",
+                "by": figures.label(row["cause"] or ""),
+            }
+            bars.append(before)
+    return bars
 
 
 def _terms(row: data.Row) -> str:
@@ -285,32 +301,30 @@ def _terms(row: data.Row) -> str:
 
 
 def _line_bars(lines: Sequence[data.Row], first: date, last: date) -> list[dict[str, Any]]:
-    bars = []
+    """A lane for each charge; lines for the same days lie in rows under each other."""
+    placed: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     busy: dict[str, list[date]] = {}
-    ordered = sorted(lines, key=lambda row: (row["charge_position"] or 0, row["bill_date"], row["line_no"]))
-    for row in ordered:
+    for row in sorted(lines, key=lambda row: (row["charge_position"] or 0, row["bill_date"], row["line_no"])):
         if row["service_start"] is None or row["service_end"] <= first or row["service_start"] >= last:
             continue
         lane = row["charge"]
-        # Lines for the same days lie under each other.
         ends = busy.setdefault(lane, [])
         place = next((at for at, end in enumerate(ends) if end <= row["service_start"]), len(ends))
-        ends[place:] = [row["service_end"], *ends[place + 1 :]]
+        ends[place : place + 1] = [row["service_end"]]
         quantity = "" if row["quantity"] is None else f", {figures.number_text(row['quantity'])}"
-        bars.append(
-            {
-                "lane": lane,
-                "kind": "line",
-                "colour": _LINES.get(row["line_type"], "#5b6874"),
-                "from": max(row["service_start"], first),
-                "to": min(row["service_end"], last),
-                "what": f"{figures.label(row['line_type'])} of {row['plan']}{quantity}",
-                "amount": figures.money(row["amount"], row["currency"]),
-                "document": f"{row['invoice_number']}, {figures.day(row['bill_date'])}",
-                "row": place,
-            }
-        )
-    return bars
+        amount = figures.money(row["amount"], row["currency"])
+        bar = {
+            "row": lane + _MORE * place,
+            "name": figures.amount(row["amount"], row["currency"]),
+            "what": f"{figures.label(row['line_type'])} of {row['plan']}{quantity}",
+            "colour": _LINES.get(row["line_type"], "#5b6874"),
+            "from": max(row["service_start"], first),
+            "to": min(row["service_end"], last),
+            "amount": amount,
+            "by": f"{row['invoice_number']}, {figures.day(row['bill_date'])}",
+        }
+        placed.setdefault(lane, []).append((place, bar))
+    return [bar for bars in placed.values() for _, bar in sorted(bars, key=lambda entry: entry[0])]
 
 
 def _lines(lines: Sequence[data.Row]) -> None:

@@ -10,14 +10,18 @@ policies as (
 
 ),
 
+-- A network may have several, such as one for a day and one for a month.
 limits as (
 
     select
         tenant_id,
-        {{ json_text('network_limit', 'network') }} as network,
-        cast({{ json_text('network_limit', 'max') }} as integer) as max_attempts,
-        cast({{ json_text('network_limit', 'days') }} as integer) as days
+        lower({{ json_text('network_limit', 'network') }}) as network,
+        list({
+            'most': cast({{ json_text('network_limit', 'max') }} as integer),
+            'days': cast({{ json_text('network_limit', 'days') }} as integer)
+        }) as limits
     from (select tenant_id, unnest({{ json_elements('limits') }}) as network_limit from policies)
+    group by tenant_id, lower({{ json_text('network_limit', 'network') }})
 
 ),
 
@@ -41,7 +45,7 @@ invoices as (
 
 ),
 
--- Failed attempts, in the order in which they became known.
+-- Failed attempts, in the order in which they became known. One that names no document was for what was due first of what was open.
 failures as (
 
     select
@@ -58,10 +62,24 @@ failures as (
         on
             payments.tenant_id = payment_references.tenant_id
             and payments.payment_id = payment_references.payment_id
-    where
-        payments.status = 'failed'
-        and payment_references.problem is null
-        and payment_references.rule <> 'oldest_due'
+    inner join spans
+        on
+            payment_references.tenant_id = spans.tenant_id
+            and payment_references.invoice_id = spans.invoice_id
+            and (
+                payment_references.rule <> 'oldest_due'
+                or (
+                    spans.opened_at <= payments.recorded_at
+                    and payments.recorded_at < coalesce(spans.closed_at, cast('9999-12-31' as timestamp with time zone))
+                )
+            )
+    where payments.status = 'failed' and payment_references.problem is null
+    qualify row_number() over (
+        partition by
+            payments.tenant_id, payments.payment_id, payments.state_no,
+            case when payment_references.rule <> 'oldest_due' then payment_references.invoice_id end
+        order by spans.due_on, payment_references.invoice_id, spans.opened_at
+    ) = 1
 
 ),
 
@@ -143,8 +161,7 @@ allowed as (
         list({
             'retry_no': told.retry_no,
             'due_day': told.due_day,
-            'most': coalesce(limits.max_attempts, 2147483647),
-            'since': cast(told.due_day - coalesce(limits.days, 0) as date),
+            'limits': limits.limits,
             -- The first attempt does not count.
             'attempted_on': told.attempted_on[2:]
         } order by told.due_day, told.retry_no) as retries
@@ -152,7 +169,7 @@ allowed as (
     left join limits
         on
             told.tenant_id = limits.tenant_id
-            and told.network = lower(limits.network)
+            and told.network = limits.network
     where coalesce(told.last_class, 'soft') <> 'hard'
     group by told.tenant_id, told.invoice_id
 
@@ -167,11 +184,11 @@ taken as (
         unnest(list_reduce(
             retries,
             lambda now, retry: case
-                when greatest(
-                    len(list_filter(now, lambda earlier: earlier.due_day > retry.since)),
-                    len(list_filter(retry.attempted_on, lambda day: day > retry.since))
-                ) < retry.most then list_append(now, { 'retry_no': retry.retry_no, 'due_day': retry.due_day })
-                else now
+                when list_bool_or(list_transform(retry.limits, lambda one: greatest(
+                    len(list_filter(now, lambda earlier: earlier.due_day > retry.due_day - one.days)),
+                    len(list_filter(retry.attempted_on, lambda day: day > retry.due_day - one.days))
+                ) >= one.most)) then now
+                else list_append(now, { 'retry_no': retry.retry_no, 'due_day': retry.due_day })
             end,
             cast([] as struct(retry_no bigint, due_day date) [])
         )) as retry

@@ -127,6 +127,8 @@ select
     episode_no,
     is_held,
     cast(owed_amount as decimal(20, 4)) as owed_amount,
+    changed_at as opened_at,
+    next_changed_at as closed_at,
     -- The instant at which what was owed in this episode was settled.
     max(settled_at) over (partition by tenant_id, invoice_id, episode_no) as settled_at,
     -- The first day whose actions are due at or after the change.

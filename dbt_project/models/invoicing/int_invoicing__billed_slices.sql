@@ -28,7 +28,8 @@ select
     dimensions,
     slice_start_at,
     coalesce(discount_id, '') as discount_id,
-    sum(amount) as amount,
+    -- As the prices say, so with the tax where they include it.
+    cast(sum(amount + coalesce(included_tax, 0)) as decimal(38, 4)) as amount,
     arg_max(quantity, (issued_at, billing_as_of, line_id)) as quantity,
     arg_min(coupon, (issued_at, billing_as_of, line_id)) as coupon,
     arg_max(slice_end_at, (issued_at, billing_as_of, line_id)) as slice_end_at,

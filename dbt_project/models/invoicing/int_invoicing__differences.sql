@@ -56,7 +56,7 @@ taken_off as (
         lines.currency,
         lines.dimensions,
         lines.slice_start_at,
-        -lines.amount as amount
+        -lines.amount - coalesce(lines.included_tax, 0) as amount
     from {{ ref('stg_ratehouse__issued_invoice_lines') }} as lines
     inner join {{ ref('int_credits__open_amounts') }} as voided
         on

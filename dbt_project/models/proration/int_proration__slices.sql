@@ -65,7 +65,7 @@ quantified as (
 
     select
         terms_charges.* exclude (definition),
-        charges.* exclude (charge_key, position, description, prices),
+        charges.* exclude (charge_key, position, description, prices, price_factor),
         charges.position as charge_position,
         charges.description as charge_description,
         cast(coalesce(
@@ -168,18 +168,8 @@ spans as (
 
 ),
 
--- Most periods hold one span of a charge: nothing to level, nothing to join.
-counted as (
-
-    select
-        *,
-        count(*) over (partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start) > 1 as is_cut
-    from spans
-    where service_start_at < service_end_at
-
-),
-
--- Quantities that may only rise, or whose rise is owed for the whole period, are levelled inside the period.
+-- Quantities that may only rise, or whose rise is owed for the whole period, are levelled inside the period; slices that come to the
+-- same quantity are one.
 levelled as (
 
     select
@@ -191,8 +181,8 @@ levelled as (
                 else subscription_quantity
             end as subscription_quantity
         )
-    from counted
-    where is_cut
+    from spans
+    where service_start_at < service_end_at and (on_increase = 'full' or on_decrease = 'none')
     window
         period as (partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start),
         earlier as (
@@ -251,10 +241,20 @@ merged as (
 
 ),
 
+served as (
+
+    select * exclude (is_apart, run) from merged
+    union all by name
+    select *
+    from spans
+    where service_start_at < service_end_at and coalesce(on_increase <> 'full' and on_decrease <> 'none', true)
+
+),
+
 recurring as (
 
     select
-        * exclude (island, is_cut),
+        * exclude (island),
         -- The whole fee for a stub where nothing is prorated.
         case
             when service_start = cycle_start and service_end = cycle_end and proration_method <> 'second' then 1
@@ -273,12 +273,7 @@ recurring as (
             when proration_method = 'fixed_30' and cycle_months > 0 then 30 * cycle_months
             else cycle_days
         end as cycle_units
-    from (
-        select * from counted
-        where not is_cut
-        union all by name
-        select * exclude (is_apart, run) from merged
-    )
+    from served
 
 ),
 

@@ -12,6 +12,7 @@ slices as (
 rated as (
 
     select * from {{ ref('int_rating__rated') }}
+    where checkpoint_on is null
 
 ),
 

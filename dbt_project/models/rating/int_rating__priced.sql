@@ -1,10 +1,16 @@
--- Every charge of every begun period with its amount: one row per slice and group of dimensions.
+-- Every charge of every begun period with its amount, and of usage also as of the month ends inside a slice: one row per slice and group of dimensions.
 -- Order of a charge: price, its share of the cycle, discount, minimum, maximum, pricing unit, then the one rounding.
 with
 
 slices as {{ not_materialized() }}(
 
-    select * from {{ ref('int_proration__slices') }}
+    select
+        *,
+        cast(null as date) as checkpoint_on,
+        slice_id as checked_slice_id
+    from {{ ref('int_proration__slices') }}
+    union all by name
+    select * from {{ ref('int_proration__checkpoints') }}
 
 ),
 
@@ -266,5 +272,7 @@ select
     due_at > billing_as_of as is_running,
     timezone,
     cause_event_id,
-    is_forgone
+    is_forgone,
+    checkpoint_on,
+    checked_slice_id
 from converted

@@ -1,4 +1,4 @@
--- The priced rows of service that is given.
+-- The priced rows of service that is given, of usage also as of the month ends inside a slice (`checkpoint_on`).
 select * exclude (is_forgone)
 from {{ ref('int_rating__priced') }}
 where not is_forgone

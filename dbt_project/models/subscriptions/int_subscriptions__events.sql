@@ -167,6 +167,7 @@ typed as (
         coalesce({{ json_text('events.data', 'term.early_termination') }}, 'none') as early_termination,
         try_cast({{ json_text('events.data', 'term.fee') }} as {{ exact_amount() }}) as termination_fee,
         coalesce({{ json_text('events.data', 'term.locked_downgrades') }} = 'true', false) as locks_downgrades,
+        try_cast({{ json_text('events.data', 'term.uplift_percent') }} as decimal(28, 12)) as term_uplift_percent,
         try_cast({{ json_text('events.data', 'activation.first_payment_hours') }} as integer) as first_payment_hours
     from events
     inner join priced
@@ -193,6 +194,7 @@ checked as (
         or coalesce(anchor_day not between 1 and 31, type = 'anchor_changed')
         or coalesce(trial_days < 0, false)
         or coalesce(term_months < 1, false)
+        or coalesce(term_uplift_percent not between 0 and 1000, false)
         or coalesce(item_quantity <= 0, type = 'item_bought')
         or coalesce(until_on is null, true) and type = 'trial_extended' as has_bad_number
     from typed
