@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 
 export DO_NOT_TRACK := 1
 
-.PHONY: help demo test dashboard dagster lint unit bench clean format lock system-demo system-test
+.PHONY: help demo test dashboard dagster lint unit bench clean format lock system-demo system-test system-bench
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,7 +39,7 @@ dashboard: $(INSTALLED) ## The finance dashboards, in a browser
 dagster: $(INSTALLED) ## The orchestration: assets, checks, schedules
 	$(BIN)/python -m orchestration.dev
 
-bench: $(INSTALLED) ## Measure speed against a hand-written floor
+bench: system-bench $(INSTALLED) ## Measure speed against a hand-written floor
 	$(BIN)/python -m tests.benchmarks
 
 format: $(INSTALLED) ## Lay out Python
@@ -54,6 +54,9 @@ clean: ## Remove what was built; the environment and the data stay
 
 system-demo:
 	@.ci/system-packages demo
+
+system-bench:
+	@.ci/system-packages bench
 
 system-test:
 	@.ci/system-packages test
