@@ -50,6 +50,8 @@ INVOICE_LINES = _schema(
     ("quantity", QUANTITY),
     ("unit_price", PRICE),
     ("amount", MONEY),
+    # As the price book prices it: with the tax where prices include it. What differences are made of.
+    ("priced_amount", MONEY),
     *_texts("currency", "tax_code"),
     ("tax_percent", PRICE),
     *_texts("gl_account", "corrects_line_id", "cause_event_id", "slice_id", "rated_id"),

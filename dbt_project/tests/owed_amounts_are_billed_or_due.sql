@@ -44,9 +44,9 @@ amounts as (
         tenant_id,
         currency,
         0 as owed,
-        amount as billed,
+        priced_amount as billed,
         0 as due
-    from {{ ref('invoice_lines') }}
+    from {{ ref('stg_ratehouse__issued_invoice_lines') }}
     where
         line_type in ('recurring', 'usage', 'one_time', 'minimum', 'adjustment', 'discount')
         and adjustment_id is null
@@ -61,7 +61,7 @@ amounts as (
         currency,
         0 as owed,
         0 as billed,
-        amount as due
+        priced_amount as due
     from {{ ref('int_invoicing__due_lines') }}
     where line_type in ('recurring', 'usage', 'one_time', 'minimum', 'adjustment', 'discount') and adjustment_id is null
 

@@ -19,7 +19,8 @@ invoices as (
 
 lines as (
 
-    select * from {{ ref('stg_ratehouse__issued_invoice_lines') }}
+    select * replace (priced_amount as amount)
+    from {{ ref('stg_ratehouse__issued_invoice_lines') }}
     where line_type <> 'tax'
 
 ),

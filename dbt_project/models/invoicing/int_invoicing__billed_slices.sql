@@ -28,7 +28,7 @@ select
     dimensions,
     slice_start_at,
     coalesce(discount_id, '') as discount_id,
-    sum(amount) as amount,
+    sum(priced_amount) as amount,
     arg_max(quantity, (issued_at, billing_as_of, line_id)) as quantity,
     arg_min(coupon, (issued_at, billing_as_of, line_id)) as coupon,
     arg_max(slice_end_at, (issued_at, billing_as_of, line_id)) as slice_end_at,

@@ -40,7 +40,7 @@ taken_off as (
         corrected.currency,
         corrected.dimensions,
         corrected.slice_start_at,
-        manual.amount
+        manual.priced_amount as amount
     from {{ ref('stg_ratehouse__issued_invoice_lines') }} as manual
     inner join {{ ref('stg_ratehouse__issued_invoice_lines') }} as corrected
         on
@@ -56,7 +56,7 @@ taken_off as (
         lines.currency,
         lines.dimensions,
         lines.slice_start_at,
-        -lines.amount as amount
+        -lines.priced_amount as amount
     from {{ ref('stg_ratehouse__issued_invoice_lines') }} as lines
     inner join {{ ref('int_credits__open_amounts') }} as voided
         on

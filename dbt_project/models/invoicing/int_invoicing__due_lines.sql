@@ -19,10 +19,17 @@ taxes as (
 
 ),
 
+included as (
+
+    select * from {{ ref('int_taxes__included_taxes') }}
+
+),
+
 services as (
 
     select
-        net_lines.* exclude (tax_code),
+        net_lines.* exclude (tax_code) replace (cast(net_lines.amount - coalesce(included.amount, 0) as decimal(20, 4)) as amount),
+        net_lines.amount as priced_amount,
         line_rates.tax_code,
         line_rates.tax_percent
     from net_lines
@@ -31,6 +38,11 @@ services as (
             net_lines.tenant_id = line_rates.tenant_id
             and net_lines.document_key = line_rates.document_key
             and net_lines.line_no = line_rates.line_no
+    left join included
+        on
+            net_lines.tenant_id = included.tenant_id
+            and net_lines.document_key = included.document_key
+            and net_lines.line_no = included.line_no
 
 ),
 
@@ -59,6 +71,7 @@ tax_lines as (
         'tax' as line_type,
         '' as dimensions,
         taxes.amount,
+        cast(0 as decimal(20, 4)) as priced_amount,
         taxes.currency,
         taxes.tax_code,
         taxes.tax_percent

@@ -18,6 +18,12 @@ taxes as (
 
 ),
 
+included as (
+
+    select * from {{ ref('int_taxes__included_taxes') }}
+
+),
+
 issued_lines as (
 
     select
@@ -49,8 +55,8 @@ summed as (
         lines.bill_to_customer_id,
         lines.currency,
         bool_or(lines.is_draft) as is_draft,
-        sum(case when lines.line_type = 'discount' then 0 else lines.amount end) as subtotal,
-        sum(case when lines.line_type = 'discount' then -lines.amount else 0 end) as discount,
+        sum(case when lines.line_type = 'discount' then 0 else lines.amount - coalesce(included.amount, 0) end) as subtotal,
+        sum(case when lines.line_type = 'discount' then coalesce(included.amount, 0) - lines.amount else 0 end) as discount,
         -- A credit note that corrects one document names it (Directive 2006/112, Art. 219).
         case when count(distinct issued_lines.invoice_id) = 1 then min(issued_lines.invoice_id) end as corrects_invoice_id
     from lines
@@ -58,6 +64,11 @@ summed as (
         on
             lines.tenant_id = issued_lines.tenant_id
             and lines.corrects_line_id = issued_lines.line_id
+    left join included
+        on
+            lines.tenant_id = included.tenant_id
+            and lines.document_key = included.document_key
+            and lines.line_no = included.line_no
     group by all
 
 )

@@ -1,5 +1,6 @@
--- The tax of a document: one amount per rate, on the sum of the rate's lines, rounded once (EN 16931). The credit note that takes back
--- the last of a rate's lines takes what is left of its tax, so the notes of an invoice add up to it.
+-- The tax of a document: one amount per rate, on the sum of the rate's lines as they are priced, rounded once (EN 16931): beside
+-- them, or out of them where prices include it. The credit note that takes back the last of a rate's lines takes what is left of its
+-- tax, so the notes of an invoice add up to it.
 with
 
 lines as (
@@ -73,7 +74,8 @@ standing as (
         issued.tax_code,
         issued.tax_percent,
         issued.line_type,
-        issued.amount
+        issued.amount,
+        issued.priced_amount
     from issued
     union all
     select
@@ -83,7 +85,8 @@ standing as (
         notes.tax_code,
         notes.tax_percent,
         notes.line_type,
-        notes.amount
+        notes.amount,
+        notes.priced_amount
     from issued as notes
     inner join documents
         on
@@ -119,7 +122,7 @@ remaining as (
         invoice_id,
         tax_code,
         tax_percent,
-        sum(case when line_type = 'tax' then 0 else amount end) as net,
+        sum(case when line_type = 'tax' then 0 else priced_amount end) as priced,
         sum(case when line_type = 'tax' then amount else 0 end) as tax
     from standing
     where (tenant_id, invoice_id) not in (select (tenant_id, invoice_id) from mixed)
@@ -155,8 +158,8 @@ taxed as (
     select
         taxable.*,
         case
-            when remaining.net = -taxable.taxable_amount then cast(-remaining.tax as decimal(20, 4))
-            else {{ round_money('cast(taxable.taxable_amount * taxable.tax_percent * cast(0.01 as decimal(3, 2)) as decimal(38, 22))', 'currencies.minor_digits', 'tenants.rounding_mode') }}
+            when remaining.priced = -taxable.taxable_amount then cast(-remaining.tax as decimal(20, 4))
+            else {{ round_money(prorate('taxable.taxable_amount', to_scaled('taxable.tax_percent', 12), '(' ~ 100 * 10 ** 12 ~ ' + case when tenants.is_tax_inclusive then ' ~ to_scaled('taxable.tax_percent', 12) ~ ' else 0 end)'), 'currencies.minor_digits', 'tenants.rounding_mode') }}
         end as amount
     from taxable
     inner join tenants on taxable.tenant_id = tenants.tenant_id

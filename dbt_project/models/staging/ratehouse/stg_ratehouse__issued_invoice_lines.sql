@@ -1,1 +1,1 @@
-select * from {{ source('ledger', 'invoice_lines') }}
+select * replace (coalesce(priced_amount, amount) as priced_amount) from {{ source('ledger', 'invoice_lines') }}

@@ -40,6 +40,7 @@ parsed as (
         {{ json_text('documents.document', 'invoicing.late_usage') }} as late_usage,
         cast({{ json_text('documents.document', 'invoicing.materiality') }} as decimal(20, 4)) as materiality,
         cast({{ json_part('documents.document', 'legal_entity') }} as varchar) as legal_entity,
+        coalesce({{ json_text('documents.document', 'tax.inclusive') }} = 'true', false) as is_tax_inclusive,
         documents.document
     from documents
     where documents.recency = 1
