@@ -189,6 +189,10 @@ class _Sender:
         pdf = read_pdf(self.settings, message.tenant_id, message.invoice_number, document.issued_on.year)
         if pdf is None:
             raise MailError(f"its document is not at {rendered.path}")
+        if self.mail.get("attach") == "facturx":
+            from deliver.einvoices.files import facturx_pdf
+
+            pdf = facturx_pdf(document, self.folder)
         return compose(
             message,
             document,
