@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from ratehouse import ledger, warehouse
+from ratehouse import closing, ledger, warehouse
 from ratehouse.configuration import Configuration, land_configuration
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
@@ -80,6 +80,9 @@ def run(
         if issued.run_key:
             warehouse.prepare(settings, lake)
             warehouse.build(settings, command="run", select=["source:ledger+"])
+        if closing.is_due(settings):
+            progress("closing months")
+            closing.close_due(settings, lake)
         if publish:
             progress("publishing")
             warehouse.publish(settings)

@@ -8,7 +8,17 @@ import typer
 from rich.console import Console
 
 from ratehouse import __version__
-from ratehouse.commands import deliver, explain, ingest, invoice, operate, price_book, rejected, scenario
+from ratehouse.commands import (
+    deliver,
+    explain,
+    ingest,
+    invoice,
+    operate,
+    preview,
+    price_book,
+    rejected,
+    scenario,
+)
 from ratehouse.errors import RatehouseError
 
 app = typer.Typer(
@@ -23,6 +33,7 @@ app.command("backfill")(operate.backfill)
 app.command("doctor")(operate.doctor)
 app.command("explain")(explain.explain)
 app.add_typer(ingest.app, name="ingest")
+app.add_typer(preview.app, name="preview")
 app.add_typer(price_book.app, name="price-book")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(invoice.app, name="invoice")

@@ -22,7 +22,15 @@ import pyarrow as pa
 
 from ratehouse import __version__
 from ratehouse.lake import Lake
-from ratehouse.ledger_schema import CREDIT_DRAWS, CREDIT_NOTE_USES, INVOICE_LINES, INVOICES, RELATIONS, RUNS
+from ratehouse.ledger_schema import (
+    COMMITTED_BY,
+    CREDIT_DRAWS,
+    CREDIT_NOTE_USES,
+    INVOICE_LINES,
+    INVOICES,
+    RELATIONS,
+    RUNS,
+)
 from ratehouse.price_book_source import plain
 
 _PLACEHOLDER = re.compile(r"\{(?P<name>[a-z_]+)[^}]*\}")
@@ -51,18 +59,20 @@ def issue(
     Returns:
         What was issued; nothing due is no run, and writes nothing.
     """
-    documents = _rows(
+    documents = rows_of(
         connection,
         "intermediate.int_invoicing__due_documents",
         "tenant_id, customer_id, currency, kind desc, document_key",
     )
+    # A draft waits, refreshed every night, until its grace is over.
+    documents = [document for document in documents if not document.pop("is_draft")]
     if tenants is not None:
         documents = [document for document in documents if document["tenant_id"] in tenants]
     if not documents:
         return Issued(None, 0, 0, ())
-    lines = _rows(connection, "intermediate.int_invoicing__due_lines", "tenant_id, document_key, line_no")
-    draws = _rows(connection, "intermediate.int_credits__due_draws", "tenant_id, document_key, grant_id")
-    uses = _rows(
+    lines = rows_of(connection, "intermediate.int_invoicing__due_lines", "tenant_id, document_key, line_no")
+    draws = rows_of(connection, "intermediate.int_credits__due_draws", "tenant_id, document_key, grant_id")
+    uses = rows_of(
         connection,
         "intermediate.int_credits__due_note_uses",
         "tenant_id, document_key, invoice_id, invoice_document_key",
@@ -79,12 +89,13 @@ def issue(
             "select tenant_id, customer_id, kind, count(*) from ledger.invoices group by all"
         ).fetchall()
     }
-    issued_tenants = {document["tenant_id"] for document in documents}
+    keys = {(document["tenant_id"], document["document_key"]) for document in documents}
     lines, draws, uses = (
-        [row for row in rows if row["tenant_id"] in issued_tenants] for rows in (lines, draws, uses)
+        [row for row in rows if (row["tenant_id"], row["document_key"]) in keys]
+        for rows in (lines, draws, uses)
     )
     # The same facts on the same ledger are the same run, whoever starts it and however often.
-    run_key = _digest([documents, lines, draws, uses, sorted(last.items())])
+    run_key = digest([documents, lines, draws, uses, sorted(last.items())])
     by_document: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for line in lines:
         by_document.setdefault((line["tenant_id"], line["document_key"]), []).append(line)
@@ -115,10 +126,16 @@ def issue(
 
 
 def ledger_files(lake: Lake) -> dict[str, list[str]]:
-    """The ledger's files by relation; those of runs that were never committed are left out."""
-    committed = {_name(file) for file in lake.files("ledger/runs")}
+    """The ledger's files by relation; those of runs and closes that were never committed are left out."""
+    committed = {
+        last: {_name(file) for file in lake.files(f"ledger/{last}")} for last in set(COMMITTED_BY.values())
+    }
     return {
-        relation: [file for file in lake.files(f"ledger/{relation}") if _name(file) in committed]
+        relation: [
+            file
+            for file in lake.files(f"ledger/{relation}")
+            if _name(file) in committed[COMMITTED_BY[relation]]
+        ]
         for relation in RELATIONS
     }
 
@@ -146,7 +163,7 @@ def _number(
     series = series_of(document["number_format"], kind, issued_on, customer_id)
     seq, previous_hash = last.get((tenant, series), (0, ""))
     seq += 1
-    content_hash = _digest([previous_hash, document, lines])
+    content_hash = digest([previous_hash, document, lines])
     last[tenant, series] = (seq, content_hash)
     counts[tenant, customer_id, kind] = counts.get((tenant, customer_id, kind), 0) + 1
     number = _prefixed(document["number_format"], kind).format(
@@ -158,7 +175,7 @@ def _number(
     )
     return {
         **{name: document.get(name) for name in INVOICES.names},
-        "invoice_id": _digest([tenant, series, seq])[:24],
+        "invoice_id": digest([tenant, series, seq])[:24],
         "invoice_number": number,
         "series": series,
         "seq": seq,
@@ -230,7 +247,8 @@ def _prefixed(number_format: str, kind: str) -> str:
     return "CN" + number_format[len(prefix) :]
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, relation: str, order: str) -> list[dict[str, Any]]:
+def rows_of(connection: duckdb.DuckDBPyConnection, relation: str, order: str) -> list[dict[str, Any]]:
+    """All rows of a relation in an order that does not depend on how it was built."""
     return connection.sql(f"select * from {relation} order by {order}").to_arrow_table().to_pylist()
 
 
@@ -238,7 +256,8 @@ def _name(file: str) -> str:
     return file.rsplit("/", 1)[-1].removesuffix(".parquet")
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """The SHA-256 of a value's canonical text."""
     return hashlib.sha256(
         json.dumps(value, sort_keys=True, default=_text, ensure_ascii=False).encode()
     ).hexdigest()
@@ -252,6 +271,6 @@ def _text(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} has no canonical text")
 
 
-def hash_rows(rows: Iterable[dict[str, Any]]) -> str:
+def hashrows_of(rows: Iterable[dict[str, Any]]) -> str:
     """A hash of rows that does not depend on their order."""
-    return _digest(sorted(_digest(row) for row in rows))
+    return digest(sorted(digest(row) for row in rows))

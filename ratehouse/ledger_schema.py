@@ -1,4 +1,7 @@
-"""The columns of what is issued. Values come from `int_invoicing__due_*`; the issue step adds identity, number and hash."""
+"""The columns of what is issued and closed.
+
+Values come from the `int_…__due_*` models; the issue and close steps add identity, number and hash.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,8 @@ INVOICE_LINES = _schema(
     ("amount", MONEY),
     *_texts("currency", "tax_code"),
     ("tax_percent", PRICE),
+    # What the price had of tax beside `amount`, where the tenant's prices include it.
+    ("included_tax", MONEY),
     *_texts("gl_account", "corrects_line_id", "cause_event_id", "slice_id", "rated_id"),
     # The coupon of a discount and its application; the manual adjustment that a line carries out.
     *_texts("coupon", "discount_id", "adjustment_id"),
@@ -91,10 +96,41 @@ CREDIT_NOTE_USES = _schema(
     *_texts("run_key"),
 )
 
+# A closed month. `known_as_of`: what was learned later is late; `content_hash` covers the frozen revenue and the
+# journal of the month.
+CLOSED_PERIODS = _schema(
+    *_texts("tenant_id", "period"),
+    ("closed_at", INSTANT),
+    *_texts("prepared_by", "approved_by"),
+    ("billing_as_of", INSTANT),
+    ("known_as_of", INSTANT),
+    ("revenue_rows", pa.int64()),
+    ("journal_lines", pa.int64()),
+    *_texts("code_version", "run_key", "content_hash", "previous_hash"),
+)
+
+# Revenue as it was posted when its month was closed (or a later one, if that was closed first).
+CLOSED_REVENUE = _schema(
+    *_texts(
+        "tenant_id", "closed_period", "posting_period", "contract_id", "obligation_id", "period", "method"
+    ),
+    ("recognised", MONEY),
+    ("breakage", MONEY),
+    ("prior_performance", MONEY),
+    *_texts("currency", "run_key"),
+)
+
 RELATIONS: dict[str, pa.Schema] = {
     "invoices": INVOICES,
     "invoice_lines": INVOICE_LINES,
     "credit_draws": CREDIT_DRAWS,
     "credit_note_uses": CREDIT_NOTE_USES,
     "runs": RUNS,
+    "closed_revenue": CLOSED_REVENUE,
+    "closed_periods": CLOSED_PERIODS,
+}
+
+# The relation that is written last: what it does not have was never committed.
+COMMITTED_BY: dict[str, str] = {
+    relation: "closed_periods" if relation.startswith("closed_") else "runs" for relation in RELATIONS
 }

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import yaml
 
-from ratehouse import ledger, warehouse
+from ratehouse import closing, ledger, warehouse
 from ratehouse.configuration import KNOWN_FROM_THE_START, book_row, tenant_row, with_negotiated_charges
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
@@ -235,6 +235,11 @@ def _step(
     warehouse.build(settings, command="run")
     with warehouse.connect(settings) as connection:
         ledger.issue(connection, lake)
+    if closing.is_due(settings):
+        warehouse.prepare(settings, lake)
+        warehouse.build(settings, command="run", select=["source:ledger+"])
+        with warehouse.connect(settings) as connection:
+            closing.close(connection, lake)
     checked = [
         (scenario, scenario.content.get("expect_after", {}).get(scenario.clock_labels[step], {}))
         for scenario in scenarios
@@ -309,6 +314,12 @@ def _scenario(content: Any, file: str) -> Scenario:
 
 
 def _label(value: Any) -> str:
+    """A run of the clock by the words it is written in, quoted or not."""
+    if isinstance(value, str) and len(value) > 10:
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

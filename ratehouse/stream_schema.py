@@ -304,6 +304,24 @@ STREAMS: dict[str, Stream] = {
             key=("bank_line_id",),
         ),
         Stream(
+            # what Stripe sent, to the letter; an object is told as often as it changes
+            "stripe_objects",
+            (
+                _id("object_id"),
+                _need("object"),
+                *_texts("event_id", "event_type", "api_version"),
+                Column("created_at", "instant"),
+                _need("payload", "object"),
+            ),
+            key=("object_id", "event_id", "payload"),
+        ),
+        Stream(
+            # seconds since 1970, as Stripe writes them
+            "stripe_cursors",
+            (_need("resource"), Column("seen_until", "whole", missing="missing_key")),
+            key=("resource", "seen_until"),
+        ),
+        Stream(
             "fx_rates",
             # who published the rate is the `source` that every stream has
             (_need("base"), _need("quote"), _need("rate", "rate"), _need("rate_on", "date")),

@@ -7,7 +7,6 @@ ledger views, running dbt, publishing. Does not belong here: any rule (that is `
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
 from ratehouse.ledger import ledger_files
 from ratehouse.ledger_schema import RELATIONS
+from ratehouse.preview import publish_models
 from ratehouse.settings import Settings
 from ratehouse.stream_schema import STREAMS, empty
 
@@ -173,7 +173,8 @@ def seed(settings: Settings) -> None:
 def publish(settings: Settings) -> Path:
     """Copy the public schema to a new serving file and rename it over the old one; open readers keep what they have.
 
-    Events are not copied: their views are published as views, which read the lake's files where they lie.
+    Events are not copied: their views are published as views, which read the lake's files where they lie. Beside the
+    marts stands what a preview of a change runs on.
     """
     settings.serving_dir.mkdir(parents=True, exist_ok=True)
     fresh = settings.serving_dir / f".publishing-{os.getpid()}.duckdb"
@@ -190,6 +191,7 @@ def publish(settings: Settings) -> Path:
                 if f"marts.{name}" not in _PUBLISHED_VIEWS:
                     connection.execute(f'create table serving.marts."{name}" as from marts."{name}"')
             _publish_views(connection)
+            publish_models(connection, settings, "serving")
         except BaseException:
             connection.execute("detach serving")
             fresh.unlink()
@@ -220,13 +222,12 @@ def _publish_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def remove(settings: Settings) -> None:
-    """Delete the warehouse file; the lake is the truth."""
+    """Delete the warehouse file; the lake is the truth. What dbt remembers of the project's own files stays."""
     for path in (
         settings.warehouse_path,
         settings.warehouse_path.with_name(settings.warehouse_path.name + ".wal"),
     ):
         path.unlink(missing_ok=True)
-    shutil.rmtree(settings.warehouse_path.parent / "dbt_target", ignore_errors=True)
 
 
 def _view(

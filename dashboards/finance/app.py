@@ -19,6 +19,7 @@ def main() -> None:
             "Billing": [
                 st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True),
                 st.Page("views/invoices.py", title="Invoices", icon=":material/receipt_long:"),
+                st.Page("views/subscriptions.py", title="Subscriptions", icon=":material/autorenew:"),
             ],
             "Operations": [
                 st.Page("views/usage.py", title="Usage", icon=":material/bolt:"),

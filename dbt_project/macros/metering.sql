@@ -31,34 +31,43 @@
     case when regexp_full_match({{ text }}, '[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?|[+-]?[0-9]+\.') then try_cast({{ text }} as decimal(28, 10)) end
 {%- endmacro %}
 
-{# What the states need of an event and of the span it falls into. #}
-{% macro attributed_columns() -%}
-    events.tenant_id,
-        events.event_id,
-        events.event_type,
+{# The local date of an instant, from the zone's offset then: an addition and not a calendar look-up. #}
+{% macro local_day(instant, offset_us) -%}
+    make_date(cast((epoch_us({{ instant }}) + {{ offset_us }}) // 86400000000 as integer))
+{%- endmacro %}
+
+{# What the states need of an event and of the span that claims it. #}
+{% macro claimed_columns() -%}
+    events.event_id,
         events.occurred_at,
         events.quantity,
         events.properties,
         events.recorded_at,
         events.received_on,
-        spans.customer_id,
-        spans.subscription_id,
-        spans.terms_no,
-        spans.price_book,
-        spans.meter,
-        spans.meter_no,
-        spans.amount_property,
-        spans.aggregation,
-        spans.property,
-        spans.operation_property,
-        spans.multiply_by,
-        spans.round_each_mode,
-        spans.round_each_digits,
-        spans.dimensions,
-        spans.needs_dimensions,
-        spans.keeps_hours,
-        spans.keeps_events,
-        spans.offset_us,
-        spans.seniority,
-        spans.is_contended
+        claims.segment_no,
+        claims.aggregation,
+        claims.property,
+        claims.operation_property,
+        claims.amount_property,
+        claims.multiply_by,
+        claims.round_each_mode,
+        claims.round_each_digits,
+        claims.dimensions,
+        claims.needs_dimensions,
+        claims.needs_order,
+        claims.keeps_hours,
+        claims.keeps_events,
+        claims.offset_us
+{%- endmacro %}
+{% macro claims_event() -%}
+    events.tenant_id = claims.tenant_id
+            and events.event_type = claims.event_type
+            and coalesce(events.subscription_id, events.customer_id) = claims.owner_id
+            and (events.subscription_id is not null) = claims.by_subscription
+            and events.occurred_at >= claims.starts_at
+            and events.occurred_at < claims.ends_at
+            and events.recorded_at <= claims.known_as_of
+            {%- if is_incremental() %}
+            and (events.is_stale or claims.is_stale)
+            {%- endif %}
 {%- endmacro %}

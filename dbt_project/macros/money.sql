@@ -85,9 +85,30 @@
     ))
 {%- endmacro %}
 
-{# Money of a currency with `minor_digits` decimals out of an exact amount: decimal(20,4). #}
+{# Money of a currency with `minor_digits` decimals (those of ISO 4217: 0, 2, 3 or 4) out of an exact amount: decimal(20,4). #}
 {% macro round_money(amount, minor_digits, mode) -%}
-    cast({{ from_scaled(round_to_quantum(to_scaled('cast(' ~ amount ~ ' as decimal(38, 22))', 22), power_of_ten('22 - ' ~ minor_digits), mode), 22) }} as decimal(20, 4))
+    case {{ minor_digits }}
+        {%- for digits in (2, 0, 3, 4) %} when {{ digits }} then {{ round_at(amount, digits, mode) }}{% endfor %}
+    end
+{%- endmacro %}
+
+{# A decimal(38,22) rounded to a constant number of decimals: decimal(20,4). `round` is half away from zero on every engine and
+   exact; the other modes are that one, moved: by half a unit toward or (short of the smallest step) away from zero, and a
+   half that fell on an odd unit back by one. #}
+{% macro round_at(amount, digits, mode) -%}
+    {%- set unit = "cast(1 as decimal(5, 4))" if digits == 0 else "cast('0." ~ "0" * (digits - 1) ~ "1' as decimal(5, 4))" -%}
+    {%- set half = "cast('0." ~ "0" * digits ~ "5' as decimal(6, 5))" -%}
+    {%- set smallest = "cast('0." ~ "0" * 21 ~ "1' as decimal(22, 22))" -%}
+    cast(case {{ mode }}
+        when 'half_up' then round({{ amount }}, {{ digits }})
+        when 'down' then cast(sign({{ amount }}) as decimal(1, 0)) * round(abs({{ amount }}) - {{ half }}, {{ digits }})
+        when 'up' then cast(sign({{ amount }}) as decimal(1, 0)) * round(abs({{ amount }}) + {{ half }} - {{ smallest }}, {{ digits }})
+        else round({{ amount }}, {{ digits }}) - case
+            when abs(round({{ amount }}, {{ digits }}) - {{ amount }}) = {{ half }} and cast(round({{ amount }}, {{ digits }}) * {{ 10 ** digits }} as hugeint) % 2 <> 0
+                then cast(sign({{ amount }}) as decimal(1, 0)) * {{ unit }}
+            else 0
+        end
+    end as decimal(20, 4))
 {%- endmacro %}
 
 {# A quantity rounded to `digits` decimals (negative: tens, hundreds, …): decimal(28,10). #}

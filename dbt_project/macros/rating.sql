@@ -1,12 +1,13 @@
 {# An amount of a charge in money: what is priced in a unit of the book's own is rounded to the unit's digits and converted at
-   the unit's rate. Reads the relations `slices`, `books` and `tenants`. #}
+   the unit's rate. Reads the columns `pricing_unit`, `unit_digits`, `unit_rate` and `rounding_mode`. #}
 {% macro in_money(amount) -%}
     case
-        when slices.pricing_unit is null then {{ amount }}
-        else cast(
-            {{ round_quantity(amount, "cast(json_extract_string(books.document, '$.units.\"' || slices.pricing_unit || '\".digits') as integer)", 'tenants.rounding_mode') }}
-            * cast(json_extract_string(books.document, '$.units."' || slices.pricing_unit || '"."' || slices.currency || '"') as decimal(28, 12))
-            as {{ exact_amount() }}
-        )
+        when pricing_unit is null then {{ amount }}
+        else cast({{ round_quantity(amount, 'unit_digits', 'rounding_mode') }} * unit_rate as {{ exact_amount() }})
     end
+{%- endmacro %}
+
+{# A price of a tier, nothing where there is none, with what renewals put on it. #}
+{% macro factored(price) -%}
+    case when price_factor = 1 then coalesce({{ price }}, 0) else cast(coalesce({{ price }}, 0) * price_factor as decimal(28, 12)) end
 {%- endmacro %}

@@ -23,9 +23,27 @@
     end
 {%- endmacro %}
 
+{# (1 + percent ÷ 100) to the power of a whole number, each step rounded to twelve decimals as a price is. #}
+{% macro compounded(percent, times) -%}
+    list_reduce(
+        list_transform(range({{ times }}), lambda step: cast(1 + {{ percent }} * cast(0.01 as decimal(3, 2)) as decimal(28, 12))),
+        lambda so_far, step: cast(so_far * step as decimal(28, 12)),
+        cast(1 as decimal(28, 12))
+    )
+{%- endmacro %}
+
+{# Whether stated quantities are no object of numbers of at least zero. #}
+{% macro is_bad_quantities(quantities) -%}
+    {{ quantities }} is not null
+    and coalesce(len(list_filter(
+        map_entries(try_cast({{ quantities }} as map(varchar, varchar))),
+        lambda entry: coalesce(try_cast(entry.value as decimal(28, 10)) < 0, true)
+    )) > 0, true)
+{%- endmacro %}
+
 {# One entry of the fold's log: what an event came to. #}
-{% macro fold_entry(no, verdict, effective_on='null', cycle_from='null', voids_earlier='false', anchor_on='null', anchor_day='null', months='null', days='null', trial_end='null') -%}
-    {'no': {{ no }}, 'verdict': {{ verdict }}, 'effective_on': cast({{ effective_on }} as date), 'cycle_from': cast({{ cycle_from }} as date), 'voids_earlier': {{ voids_earlier }}, 'anchor_on': cast({{ anchor_on }} as date), 'anchor_day': cast({{ anchor_day }} as integer), 'months': cast({{ months }} as integer), 'days': cast({{ days }} as integer), 'trial_end': cast({{ trial_end }} as date)}
+{% macro fold_entry(no, verdict, effective_on='null', cycle_from='null', voids_earlier='false', anchor_on='null', anchor_day='null', months='null', days='null', trial_end='null', term_ends_on='null') -%}
+    {'no': {{ no }}, 'verdict': {{ verdict }}, 'effective_on': cast({{ effective_on }} as date), 'cycle_from': cast({{ cycle_from }} as date), 'voids_earlier': {{ voids_earlier }}, 'anchor_on': cast({{ anchor_on }} as date), 'anchor_day': cast({{ anchor_day }} as integer), 'months': cast({{ months }} as integer), 'days': cast({{ days }} as integer), 'trial_end': cast({{ trial_end }} as date), 'term_ends_on': cast({{ term_ends_on }} as date)}
 {%- endmacro %}
 
 {# The state of the fold, field by field: those given anew, the others as they were. #}
@@ -34,6 +52,7 @@
         'status': 'varchar', 'told_at': 'timestamp with time zone', 'started_on': 'date', 'trial_end': 'date', 'given_anchor_day': 'integer',
         'is_calendar': 'boolean', 'months': 'integer', 'days': 'integer', 'anchor_on': 'date', 'anchor_day': 'integer', 'cycle_from': 'date',
         'ends_on': 'date', 'ends_no': 'bigint', 'change_no': 'bigint', 'change_on': 'date',
+        'term_months': 'integer', 'term_ends_on': 'date', 'notice_days': 'integer', 'locks_downgrades': 'boolean',
         'next_anchor_on': 'date', 'next_anchor_day': 'integer', 'next_months': 'integer', 'next_days': 'integer'
     }) }}
 {%- endmacro %}
@@ -45,6 +64,6 @@
 {% macro fold_start() -%}
     cast({'status': 'none', {% for name in fold_fields() if name != 'status' %}'{{ name }}': null, {% endfor %}'log': []} as struct(
         {% for name, kind in fold_fields().items() %}{{ name }} {{ kind }}, {% endfor %}
-        log struct(no bigint, verdict varchar, effective_on date, cycle_from date, voids_earlier boolean, anchor_on date, anchor_day integer, months integer, days integer, trial_end date)[]
+        log struct(no bigint, verdict varchar, effective_on date, cycle_from date, voids_earlier boolean, anchor_on date, anchor_day integer, months integer, days integer, trial_end date, term_ends_on date)[]
     ))
 {%- endmacro %}

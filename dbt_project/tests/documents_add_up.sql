@@ -35,11 +35,14 @@ left join lines
         invoices.tenant_id = lines.tenant_id
         and invoices.invoice_id = lines.invoice_id
 where
-    lines.invoice_id is null
-    or invoices.subtotal <> lines.subtotal
-    or invoices.discount <> lines.discount
-    or invoices.tax <> lines.tax
-    or invoices.total <> invoices.subtotal - invoices.discount + invoices.tax
-    or invoices.amount_due <> invoices.total - invoices.credits_applied
-    or invoices.currency <> lines.first_currency
-    or invoices.currency <> lines.last_currency
+    invoices.status <> 'draft'
+    and (
+        lines.invoice_id is null
+        or invoices.subtotal <> lines.subtotal
+        or invoices.discount <> lines.discount
+        or invoices.tax <> lines.tax
+        or invoices.total <> invoices.subtotal - invoices.discount + invoices.tax
+        or invoices.amount_due <> invoices.total - invoices.credits_applied
+        or invoices.currency <> lines.first_currency
+        or invoices.currency <> lines.last_currency
+    )

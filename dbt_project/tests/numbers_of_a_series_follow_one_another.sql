@@ -15,6 +15,7 @@ chained as (
         lag(issued_on) over same_series as previous_issued_on,
         coalesce(lag(content_hash) over same_series, '') as expected_previous_hash
     from {{ ref('invoices') }}
+    where status <> 'draft'
     window same_series as (partition by tenant_id, series order by seq, invoice_id)
 
 )

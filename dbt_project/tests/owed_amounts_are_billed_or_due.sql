@@ -51,6 +51,10 @@ amounts as (
         line_type in ('recurring', 'usage', 'one_time', 'minimum', 'adjustment', 'discount')
         and adjustment_id is null
         and slice_id not in (select slice_id from waiting)
+        and (tenant_id, invoice_id) not in (
+            select (tenant_id, invoice_id) from {{ ref('int_subscriptions__activations') }}
+            where lifecycle = 'expired_activation'
+        )
     union all
     select
         tenant_id,

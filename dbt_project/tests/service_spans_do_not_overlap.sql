@@ -14,7 +14,7 @@ slices as (
             partition by tenant_id, subscription_id, charge order by service_start_at, service_end_at
         ) as next_start_at
     from {{ ref('int_proration__slices') }}
-    where type <> 'one_time'
+    where type <> 'one_time' and not is_forgone
 
 )
 

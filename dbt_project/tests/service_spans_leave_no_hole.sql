@@ -53,7 +53,7 @@ sliced as (
         charge,
         sum(epoch_us(service_end_at) - epoch_us(service_start_at)) as microseconds
     from {{ ref('int_proration__slices') }}
-    where type <> 'one_time'
+    where type <> 'one_time' and not is_forgone
     group by tenant_id, subscription_id, charge
 
 )

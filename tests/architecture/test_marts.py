@@ -37,8 +37,27 @@ PUBLIC = {
     "subscription_periods": """
         subscription_id plan period_start period_end is_trial is_stub days cycle_days
     """,
+    "subscription_timeline": """
+        subscription_id span_no state plan price_book quantities starts_on ends_on cause_event_id cause
+    """,
+    "subscription_changes": """
+        subscription_id event_id type effective_at recorded_at verdict holds_from
+    """,
     "reconciliation_items": """
         area status reference expected_amount actual_amount difference currency age_days
+    """,
+    "payment_allocations": """
+        payment_id invoice_id amount currency allocated_at rule
+    """,
+    "receivables": """
+        customer_id invoice_id due_on open_amount days_overdue bucket disputed
+    """,
+    "dunning_actions": """
+        invoice_id customer_id step action due_at idempotency_key recovery_probability status
+    """,
+    "subscriptions": """
+        customer_id plan price_book lifecycle collection service_access billing renewal started_on
+        current_period_start current_period_end trial_end ends_on mrr
     """,
     "credit_balances": """
         grant_id customer_id granted drawn expired remaining currency
@@ -49,6 +68,31 @@ PUBLIC = {
     """,
     "rejected_rows": """
         stream reason_code reason recorded_at replayed
+    """,
+    "obligation_allocations": """
+        contract_id obligation_id ssp allocated currency
+    """,
+    "revenue_by_period": """
+        contract_id obligation_id customer_id period posting_period method recognised cumulative
+        prior_performance currency
+    """,
+    "contract_balances": """
+        contract_id period billed recognised contract_liability contract_asset receivable
+        refund_liability currency
+    """,
+    "deferred_revenue_rollforward": """
+        contract_id period opening billed recognised modified credited refunded interest fx closing
+        currency
+    """,
+    "contract_costs": """
+        contract_id cost_id period opening capitalised amortised closing currency
+    """,
+    "remaining_obligations": """
+        contract_id obligation_id period rpo rpo_12_months excluded_reason
+    """,
+    "journal_entries": """
+        entry_id line_no period performance_period posted_on account_role account debit credit
+        currency functional_debit functional_credit contract_id invoice_id memo
     """,
     "customers": """
         customer_id name emails currency timezone country language address

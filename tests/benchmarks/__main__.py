@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import ours, peers
+from tests.benchmarks import lifecycle, ours, peers
 from tests.benchmarks.data import FIRST_DAY, Data, Size, prepare
 from tests.benchmarks.measure import ROOT, Failed, Measured, process, wrong
 
@@ -65,10 +65,17 @@ def main() -> int:
     options.add_argument(
         "--repeat", type=int, default=2, help="runs of each, of which the least disturbed counts"
     )
+    options.add_argument(
+        "--subscriptions",
+        type=int,
+        default=100_000,
+        help="subscriptions with three changes each (default 100,000)",
+    )
     options.add_argument("--data", type=Path, help="keep the generated data here for the next time")
     parts: dict[str, Callable[[Report, argparse.Namespace, Path], None]] = {
         "rebuild": _rebuild,
         "postgres": _postgres,
+        "lifecycle": _lifecycle,
         "scenarios": _scenarios,
         "demo": _demo,
     }
@@ -178,6 +185,32 @@ def _postgres(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
     )
     ratio = timed.wall / best.wall
     report.compare("Ratehouse is faster than PostgreSQL", "≥ 10×", ratio, None, ratio >= 10)
+
+
+def _lifecycle(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
+    """Subscriptions with changes: rebuilt in full, against one hand-written join; then a night on which 2 % of them changed."""
+    lives = lifecycle.prepare(folder / "lifecycle", chosen.subscriptions)
+    home = str(lives.home)
+    module = "tests.benchmarks.lifecycle"
+    best: dict[str, Measured] = {}
+    for _ in range(chosen.repeat):
+        best["floor"] = process(module, "floor", home).better(best.get("floor"))
+        best["full"] = process(module, "build", home, str(lifecycle.LAST_DAY), "--full").better(
+            best.get("full")
+        )
+    lifecycle.land_night(lives)
+    best["night"] = process(module, "build", home, str(lifecycle.NEXT_DAY))
+    full, floor, night = best["full"].told, best["floor"].told, best["night"].told
+    # The floor rounds the same shares of the same fees.
+    apart = abs(full["total"] - floor["total"])
+    fault = f"the totals are {apart:.2f} apart" if apart > 0.01 * full["rows"] else None
+    report.ran("Subscriptions: one hand-written join", 0, best["floor"])
+    report.ran("Subscriptions: full rebuild", 0, best["full"], fault)
+    report.ran("Subscriptions: one night, 2 % changed", 0, best["night"])
+    ratio = full["models_elapsed"] / floor["wall"]
+    report.compare("Subscriptions: full rebuild / one join", "< 6×", ratio, None, ratio < 6)
+    share = night["models_elapsed"] / full["models_elapsed"] * 100
+    report.compare("Subscriptions: one night of a full rebuild", "≤ 25 %", share, None, share <= 25, " %")
 
 
 def _scenarios(report: Report, chosen: argparse.Namespace, folder: Path) -> None:

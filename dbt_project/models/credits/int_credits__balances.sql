@@ -1,9 +1,26 @@
--- Every grant as it stands today: its refills and draws folded in the order of days, a day's refill before its draws.
+-- Every grant as it stands today: its refills and draws folded in the order of days, a day's refill before its draws. Money that was
+-- sent back uses up the grant of the note that promised it.
 with
 
 grants as (
 
     select * from {{ ref('int_credits__grants') }}
+
+),
+
+sent_back as (
+
+    select
+        notes.tenant_id,
+        notes.invoice_number as grant_id,
+        {{ local_date('postings.moved_at', 'notes.timezone') }} as drawn_on,
+        postings.amount as measure
+    from {{ ref('int_payments__postings') }} as postings
+    inner join {{ ref('stg_ratehouse__issued_invoices') }} as notes
+        on
+            postings.tenant_id = notes.tenant_id
+            and postings.note_id = notes.invoice_id
+    where postings.kind = 'returned_from_grant'
 
 ),
 
@@ -14,7 +31,16 @@ draws as (
         grant_id,
         drawn_on,
         sum(measure) as measure
-    from {{ ref('stg_ratehouse__credit_draws') }}
+    from (
+        select
+            tenant_id,
+            grant_id,
+            drawn_on,
+            measure
+        from {{ ref('stg_ratehouse__credit_draws') }}
+        union all
+        select * from sent_back
+    )
     group by tenant_id, grant_id, drawn_on
 
 ),

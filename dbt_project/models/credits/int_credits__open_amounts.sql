@@ -1,5 +1,6 @@
--- What is still open of every issued invoice: what was due less what was paid on it and what credit notes took off. A void that
--- found nothing paid, drawn or noted closes the document; any other is credited (int_credits__adjustments).
+-- What is still open of every issued invoice: what was due less what was paid on it and what credit notes took off, as the movements of
+-- its account came to. A void that found nothing paid, drawn or noted closes the document; any other is credited
+-- (int_credits__adjustments). The first document of a subscription that was not paid for in time is void too.
 with
 
 invoices as (
@@ -9,81 +10,19 @@ invoices as (
 
 ),
 
-payments as (
-
-    select * from {{ ref('stg_ratehouse__payments') }}
-    where status = 'succeeded'
-
-),
-
-voids as (
-
-    select * from {{ ref('stg_ratehouse__adjustments') }}
-    where reason_code = 'void'
-
-),
-
-tenants as (
-
-    select * from {{ ref('stg_ratehouse__tenants') }}
-
-),
-
-paid as (
-
-    select
-        invoices.tenant_id,
-        invoices.invoice_id,
-        sum(payments.amount) as amount,
-        min(payments.recorded_at) as first_paid_at
-    from invoices
-    inner join payments
-        on
-            invoices.tenant_id = payments.tenant_id
-            and invoices.currency = payments.currency
-            and (
-                invoices.invoice_id = payments.invoice_id
-                or invoices.invoice_number in (payments.invoice_number, payments.reference)
-            )
-    group by invoices.tenant_id, invoices.invoice_id
-
-),
-
-noted as (
+posted as (
 
     select
         tenant_id,
         invoice_id,
-        sum(amount) as amount
-    from {{ ref('stg_ratehouse__credit_note_uses') }}
+        sum(case when kind = 'applied' then amount when kind in ('reopened', 'released') then -amount else 0 end) as paid_amount,
+        sum(case when kind = 'noted' then amount else 0 end) as noted_amount,
+        sum(case when kind in ('voided', 'released') then amount else 0 end) as voided_amount,
+        min(moved_at) filter (where kind = 'voided') as voided_at,
+        sum(opens) as open_amount
+    from {{ ref('int_payments__postings') }}
+    where invoice_id is not null
     group by tenant_id, invoice_id
-
-),
-
-voided as (
-
-    select
-        invoices.tenant_id,
-        invoices.invoice_id,
-        min(voids.effective_at) as voided_at
-    from invoices
-    inner join tenants on invoices.tenant_id = tenants.tenant_id
-    inner join voids
-        on
-            invoices.tenant_id = voids.tenant_id
-            and (invoices.invoice_id = voids.invoice_id or invoices.invoice_number = voids.invoice_number)
-            and voids.effective_at <= tenants.billing_as_of
-    left join paid
-        on
-            invoices.tenant_id = paid.tenant_id
-            and invoices.invoice_id = paid.invoice_id
-            and paid.first_paid_at <= voids.recorded_at
-    left join noted
-        on
-            invoices.tenant_id = noted.tenant_id
-            and invoices.invoice_id = noted.invoice_id
-    where paid.invoice_id is null and noted.invoice_id is null and invoices.credits_applied = 0
-    group by invoices.tenant_id, invoices.invoice_id
 
 )
 
@@ -95,25 +34,14 @@ select
     invoices.issued_at,
     invoices.series,
     invoices.seq,
-    voided.voided_at,
-    cast(coalesce(paid.amount, 0) as decimal(20, 4)) as paid_amount,
-    cast(coalesce(noted.amount, 0) as decimal(20, 4)) as noted_amount,
-    cast(
-        case
-            when voided.invoice_id is not null then 0
-            else greatest(invoices.amount_due - coalesce(paid.amount, 0) - coalesce(noted.amount, 0), 0)
-        end as decimal(20, 4)
-    ) as open_amount
+    invoices.due_on,
+    posted.voided_at,
+    cast(posted.paid_amount as decimal(20, 4)) as paid_amount,
+    cast(posted.noted_amount as decimal(20, 4)) as noted_amount,
+    cast(posted.voided_amount as decimal(20, 4)) as voided_amount,
+    cast(posted.open_amount as decimal(20, 4)) as open_amount
 from invoices
-left join paid
+inner join posted
     on
-        invoices.tenant_id = paid.tenant_id
-        and invoices.invoice_id = paid.invoice_id
-left join noted
-    on
-        invoices.tenant_id = noted.tenant_id
-        and invoices.invoice_id = noted.invoice_id
-left join voided
-    on
-        invoices.tenant_id = voided.tenant_id
-        and invoices.invoice_id = voided.invoice_id
+        invoices.tenant_id = posted.tenant_id
+        and invoices.invoice_id = posted.invoice_id

@@ -27,6 +27,7 @@ eligible as (
         lines.*,
         currencies.minor_digits,
         {{ power_of_ten('4 - currencies.minor_digits') }} as minor_unit,
+        {{ to_scaled('lines.amount', 4) }} // {{ power_of_ten('4 - currencies.minor_digits') }} as whole,
         tenants.rounding_mode
     from {{ ref('int_discounts__eligible') }} as lines
     inner join currencies on lines.currency = currencies.currency
@@ -50,20 +51,24 @@ weighed_{{ place }} as (
     select
         eligible.*,
         so_far.amount as base,
-        {{ to_scaled('so_far.amount', 4) }} // eligible.minor_unit as weight,
-        {{ to_scaled('eligible.amount', 4) }} // eligible.minor_unit as whole,
-        sum({{ to_scaled('so_far.amount', 4) }} // eligible.minor_unit) over (
-            partition by eligible.tenant_id, eligible.shared_by order by eligible.shared_on
-        ) as reached,
-        sum({{ to_scaled('so_far.amount', 4) }} // eligible.minor_unit) over (
-            partition by eligible.tenant_id, eligible.shared_by, eligible.shared_on
-        ) as weights
+        cast(so_far.amount * eligible.percent * cast(0.01 as decimal(3, 2)) as {{ exact_amount() }}) as percent_exact,
+        {{ to_scaled('so_far.amount', 4) }} // eligible.minor_unit as weight
     from eligible
     inner join left_after_{{ place - 1 }} as so_far
         on
             eligible.tenant_id = so_far.tenant_id
             and eligible.rated_id = so_far.rated_id
     where eligible.position = {{ place }} and so_far.amount > 0
+
+),
+
+reached_{{ place }} as (
+
+    select
+        *,
+        sum(weight) over (partition by tenant_id, shared_by order by shared_on) as reached,
+        sum(weight) over (partition by tenant_id, shared_by, shared_on) as weights
+    from weighed_{{ place }}
 
 ),
 
@@ -75,7 +80,7 @@ shared_{{ place }} as (
         least(whole, reached) - least(whole, reached - weights) as share,
         (least(whole, reached) - least(whole, reached - weights)) * weight // weights as floor_share,
         (least(whole, reached) - least(whole, reached - weights)) * weight % weights as remainder
-    from weighed_{{ place }}
+    from reached_{{ place }}
 
 ),
 
@@ -103,7 +108,7 @@ taken_{{ place }} as (
         coupon,
         cast(case
             when percent is null then {{ from_scaled('(minor_unit * part)', 4) }}
-            else least(base, {{ round_money('cast(base * percent * cast(0.01 as decimal(3, 2)) as decimal(38, 22))', 'minor_digits', 'rounding_mode') }})
+            else least(base, {{ round_money('percent_exact', 'minor_digits', 'rounding_mode') }})
         end as decimal(20, 4)) as amount
     from ranked_{{ place }}
 

@@ -6,6 +6,17 @@ lines as (
 
     select * from {{ ref('stg_ratehouse__issued_invoice_lines') }}
 
+),
+
+-- The document of a subscription that never began is void, and what stands on it is not billed.
+void as (
+
+    select
+        tenant_id,
+        invoice_id
+    from {{ ref('int_subscriptions__activations') }}
+    where lifecycle = 'expired_activation'
+
 )
 
 select
@@ -17,7 +28,8 @@ select
     dimensions,
     slice_start_at,
     coalesce(discount_id, '') as discount_id,
-    sum(amount) as amount,
+    -- As the prices say, so with the tax where they include it.
+    cast(sum(amount + coalesce(included_tax, 0)) as decimal(38, 4)) as amount,
     arg_max(quantity, (issued_at, billing_as_of, line_id)) as quantity,
     arg_min(coupon, (issued_at, billing_as_of, line_id)) as coupon,
     arg_max(slice_end_at, (issued_at, billing_as_of, line_id)) as slice_end_at,
@@ -32,5 +44,5 @@ select
     arg_min(gl_account, (issued_at, billing_as_of, line_id)) as gl_account,
     arg_min(slice_id, (issued_at, billing_as_of, line_id)) as slice_id
 from lines
-where slice_start_at is not null
+where slice_start_at is not null and (tenant_id, invoice_id) not in (select (tenant_id, invoice_id) from void)
 group by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at, coalesce(discount_id, '')

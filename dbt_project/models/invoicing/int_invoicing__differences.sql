@@ -29,8 +29,8 @@ billed as (
 
 ),
 
--- What was credited by hand, per slice: it stands outside of the difference and limits it.
-credited as (
+-- What was credited by hand or stands on a void document, per slice: it stands outside of the difference and limits it.
+taken_off as (
 
     select
         corrected.tenant_id,
@@ -40,14 +40,45 @@ credited as (
         corrected.currency,
         corrected.dimensions,
         corrected.slice_start_at,
-        sum(manual.amount) as amount
+        manual.amount
     from {{ ref('stg_ratehouse__issued_invoice_lines') }} as manual
     inner join {{ ref('stg_ratehouse__issued_invoice_lines') }} as corrected
         on
             manual.tenant_id = corrected.tenant_id
             and manual.corrects_line_id = corrected.line_id
     where manual.adjustment_id is not null
-    group by all
+    union all
+    select
+        lines.tenant_id,
+        lines.subscription_id,
+        lines.plan,
+        lines.charge,
+        lines.currency,
+        lines.dimensions,
+        lines.slice_start_at,
+        -lines.amount - coalesce(lines.included_tax, 0) as amount
+    from {{ ref('stg_ratehouse__issued_invoice_lines') }} as lines
+    inner join {{ ref('int_credits__open_amounts') }} as voided
+        on
+            lines.tenant_id = voided.tenant_id
+            and lines.invoice_id = voided.invoice_id
+    where voided.voided_at is not null and lines.slice_start_at is not null
+
+),
+
+credited as (
+
+    select
+        tenant_id,
+        subscription_id,
+        plan,
+        charge,
+        currency,
+        dimensions,
+        slice_start_at,
+        sum(amount) as amount
+    from taken_off
+    group by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at
 
 ),
 
@@ -96,6 +127,7 @@ compared as (
         end as standing,
         should.service_start,
         should.service_end,
+        should.due_at,
         should.quantity,
         should.unit_price,
         billed.quantity as billed_quantity,

@@ -77,6 +77,7 @@ select
     dated.kind,
     dated.bill_to_customer_id as customer_id,
     dated.currency,
+    dated.is_draft,
     dated.bill_date,
     dated.bill_date as issued_on,
     cast(dated.bill_date + cast(case when dated.kind = 'invoice' then dated.due_days else 0 end as integer) as date) as due_on,

@@ -22,7 +22,7 @@ taxes as (
 services as (
 
     select
-        net_lines.* exclude (tax_code),
+        net_lines.* exclude (tax_code, has_tax_inside),
         line_rates.tax_code,
         line_rates.tax_percent
     from net_lines

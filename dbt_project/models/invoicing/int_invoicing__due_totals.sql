@@ -48,6 +48,7 @@ summed as (
         lines.kind,
         lines.bill_to_customer_id,
         lines.currency,
+        bool_or(lines.is_draft) as is_draft,
         sum(case when lines.line_type = 'discount' then 0 else lines.amount end) as subtotal,
         sum(case when lines.line_type = 'discount' then -lines.amount else 0 end) as discount,
         -- A credit note that corrects one document names it (Directive 2006/112, Art. 219).
@@ -67,6 +68,7 @@ select
     summed.kind,
     summed.bill_to_customer_id,
     summed.currency,
+    summed.is_draft,
     {{ local_date('tenants.billing_as_of', 'customers.timezone') }} as bill_date,
     cast(summed.subtotal as decimal(20, 4)) as subtotal,
     cast(summed.discount as decimal(20, 4)) as discount,

@@ -1,158 +1,75 @@
--- The lines that the next run issues, before tax, each in the document it belongs to: one per group, currency and sign as the
--- tenant asks.
+-- The lines that the next run issues, before tax. Where prices include the tax it is taken out of the lines of a rate together, by cumulative
+-- difference, so that net and tax of a document are exactly its prices; a manual adjustment is net already.
 with
 
-differences as (
+lines as (
 
-    select * from {{ ref('int_invoicing__differences') }}
+    select * from {{ ref('int_invoicing__owed_lines') }}
 
 ),
 
-customers as (
+line_rates as (
 
-    select * from {{ ref('int_subscriptions__customers') }}
+    select * from {{ ref('int_taxes__line_rates') }}
 
 ),
 
 tenants as (
 
-    select * from {{ ref('stg_ratehouse__tenants') }}
+    select
+        tenant_id,
+        coalesce(cast({{ json_text('document', 'tax.inclusive') }} as boolean), false) as is_inclusive
+    from {{ ref('stg_ratehouse__tenants') }}
 
 ),
 
--- A discount goes where the line it belongs to goes.
-led as (
+currencies as (
 
-    select
-        differences.*,
-        coalesce(max(amount) filter (where discount_id = '') over of_slice, amount) as leading_amount,
-        coalesce(bool_or(is_late_usage) over of_slice, false) as follows_late_usage
-    from differences
-    window of_slice as (partition by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at)
+    select * from {{ ref('currencies') }}
 
 ),
 
-kept as (
+rated as (
 
     select
-        led.*,
-        tenants.proration_credit = 'credit_note'
-        or tenants.proration_credit = 'refund'
-        or (tenants.late_usage = 'credit_note' and led.follows_late_usage) as is_credited_apart
-    from led
-    inner join tenants on led.tenant_id = tenants.tenant_id
-    where
-        -- A tenant may give nothing back for what is no longer used.
-        not (tenants.proration_credit = 'none' and led.leading_amount < 0 and led.standing in ('shorter', 'gone'))
-        and not (tenants.late_usage = 'ignore' and led.follows_late_usage)
-        -- A small difference waits until it has grown.
-        and (led.standing = 'new' or abs(led.leading_amount) >= tenants.materiality)
-    union all by name
-    select
-        *,
-        amount as leading_amount,
-        true as is_credited_apart
-    from {{ ref('int_credits__due_adjustments') }}
-
-),
-
-billed_to as (
-
-    select
-        kept.*,
-        tenants.group_by,
-        tenants.bill_day,
-        tenants.billing_as_of,
-        case
-            when tenants.group_by = 'parent' then coalesce(customers.parent_customer_id, kept.customer_id)
-            else kept.customer_id
-        end as bill_to_customer_id
-    from kept
-    inner join tenants on kept.tenant_id = tenants.tenant_id
-    inner join customers
+        lines.*,
+        currencies.minor_digits,
+        tenants.is_inclusive and lines.adjustment_id is null as has_tax_inside,
+        {{ to_scaled('cast(line_rates.tax_percent as decimal(38, 12))', 12) }} as percent_scaled,
+        {{ to_minor('lines.amount', 'currencies.minor_digits') }} as minor_amount,
+        sum({{ to_minor('lines.amount', 'currencies.minor_digits') }}) over (
+            partition by lines.tenant_id, lines.document_key, line_rates.tax_code, line_rates.tax_percent, lines.adjustment_id is null
+            order by lines.line_no
+        ) as minor_to_here
+    from lines
+    inner join line_rates
         on
-            kept.tenant_id = customers.tenant_id
-            and kept.customer_id = customers.customer_id
+            lines.tenant_id = line_rates.tenant_id
+            and lines.document_key = line_rates.document_key
+            and lines.line_no = line_rates.line_no
+    inner join tenants on lines.tenant_id = tenants.tenant_id
+    inner join currencies on lines.currency = currencies.currency
 
 ),
 
--- A tenant with a bill day gathers everything until that day of the month; a short month's last day stands in.
-gathered as (
-
-    select billed_to.*
-    from billed_to
-    inner join customers
-        on
-            billed_to.tenant_id = customers.tenant_id
-            and billed_to.bill_to_customer_id = customers.customer_id
-    where
-        billed_to.bill_day is null
-        or day({{ local_date('billed_to.billing_as_of', 'customers.timezone') }})
-        = least(billed_to.bill_day, day(last_day({{ local_date('billed_to.billing_as_of', 'customers.timezone') }})))
-
-),
-
-grouped as (
-
-    select
-        *,
-        concat_ws(
-            '|', bill_to_customer_id, currency, case when group_by = 'subscription' then subscription_id end,
-            case when adjustment_id is not null then 'adjustments' end
-        ) as document_group
-    from gathered
-
-),
-
-signed as (
+priced as (
 
     select
         *,
         case
-            when is_credited_apart then case when leading_amount < 0 then 'credit_note' else 'invoice' end
-            when sum(case when is_credited_apart then 0 else amount end) over (partition by tenant_id, document_group) < 0 then 'credit_note'
-            else 'invoice'
-        end as kind
-    from grouped
+            when has_tax_inside then {{ from_minor(
+                'minor_amount - ('
+                ~ divide_half_up('(minor_to_here * ' ~ 100 * 10 ** 12 ~ ')', '(' ~ 100 * 10 ** 12 ~ ' + percent_scaled)') ~ ' - '
+                ~ divide_half_up('((minor_to_here - minor_amount) * ' ~ 100 * 10 ** 12 ~ ')', '(' ~ 100 * 10 ** 12 ~ ' + percent_scaled)') ~ ')',
+                'minor_digits'
+            ) }}
+            else cast(0 as decimal(20, 4))
+        end as included_tax
+    from rated
 
 )
 
 select
-    tenant_id,
-    md5(concat_ws('|', tenant_id, document_group, kind)) as document_key,
-    kind,
-    bill_to_customer_id,
-    row_number() over (
-        partition by tenant_id, document_group, kind
-        order by subscription_id, service_start, charge_position, charge, dimensions, service_end, line_type desc, discount_id, adjustment_id
-    ) as line_no,
-    customer_id,
-    subscription_id,
-    plan,
-    plan_name,
-    charge,
-    charge_position,
-    charge_description,
-    line_type,
-    model,
-    meter,
-    price_book,
-    dimensions,
-    service_start,
-    service_end,
-    quantity,
-    unit_price,
-    cast(amount as decimal(20, 4)) as amount,
-    currency,
-    tax_code,
-    gl_account,
-    corrects_line_id,
-    cause_event_id,
-    coupon,
-    discount_id,
-    adjustment_id,
-    slice_id,
-    rated_id,
-    slice_start_at,
-    slice_end_at
-from signed
+    * exclude (minor_digits, percent_scaled, minor_amount, minor_to_here)
+    replace (cast(amount - included_tax as decimal(20, 4)) as amount)
+from priced

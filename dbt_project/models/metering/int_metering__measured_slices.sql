@@ -1,10 +1,17 @@
--- The usage slices with what their meter asks for, up to now where the period is still running.
+-- The usage slices with what their meter asks for, up to now where the period is still running, and once more up to every month end
+-- inside them (`checkpoint_on`).
 with
 
 slices as (
 
-    select * from {{ ref('int_proration__slices') }}
+    select
+        *,
+        cast(null as date) as checkpoint_on
+    from {{ ref('int_proration__slices') }}
     where type = 'usage' and is_begun
+    union all by name
+    select * exclude (checked_slice_id)
+    from {{ ref('int_proration__checkpoints') }}
 
 ),
 
@@ -50,7 +57,12 @@ select
     slices.service_start_at,
     slices.service_end_at,
     -- Nothing is known past now, so a level is not carried into the future of a running period.
-    least(slices.service_end_at, greatest(tenants.billing_as_of, slices.service_start_at)) as measured_until,
+    least(
+        slices.service_end_at,
+        greatest(tenants.billing_as_of, slices.service_start_at),
+        coalesce({{ start_of_day('slices.checkpoint_on', 'slices.timezone') }}, slices.service_end_at)
+    ) as measured_until,
+    slices.checkpoint_on,
     amount_properties.amount_property,
     slices.charge_window is not null as prices_windows,
     coalesce(slices.charge_window, meters.meter_window) as bucket,

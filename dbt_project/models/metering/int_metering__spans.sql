@@ -54,8 +54,8 @@ metered as (
         any_value(terms_charges.starts_at) as starts_at,
         any_value(terms_charges.ends_at) as ends_at,
         bool_or(charges.splits) as needs_dimensions,
-        bool_or(charges.charge_window = 'hour') as needs_hours,
-        bool_or(prices.prices_each_event or charges.prorate_usage = 'day') as needs_events
+        coalesce(bool_or(charges.charge_window = 'hour'), false) as needs_hours,
+        coalesce(bool_or(prices.prices_each_event or charges.prorate_usage = 'day'), false) as needs_events
     from terms_charges
     inner join charges on terms_charges.charge_key = charges.charge_key
     inner join prices on terms_charges.charge_key = prices.charge_key
@@ -82,7 +82,7 @@ typed as (
         metered.*,
         meters.* exclude (tenant_id, price_book, meter),
         coalesce(meters.meter_window = 'hour', false) or metered.needs_hours as keeps_hours,
-        metered.needs_events or (meters.aggregation = 'time_weighted' and meters.reading = 'level') as keeps_events,
+        metered.needs_events or coalesce(meters.aggregation = 'time_weighted' and meters.reading = 'level', false) as keeps_events,
         seniorities.seniority,
         row_number() over (
             partition by metered.tenant_id, metered.subscription_id, metered.terms_no, meters.event_type

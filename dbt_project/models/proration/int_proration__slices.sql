@@ -1,5 +1,6 @@
 -- What every charge is owed for, and which share of its full cycle: one row per subscription, charge and service span.
--- A span is a billing period cut where the charge's own terms change. The share is service_units ÷ cycle_units, exact.
+-- A span is a billing period cut where the charge's own terms change. The share is service_units ÷ cycle_units, exact. What is
+-- forgone was not served: it is priced to know what leaving early costs, and is no slice of any bill.
 with
 
 terms_charges as (
@@ -17,6 +18,12 @@ charges as (
 periods as (
 
     select * from {{ ref('int_subscriptions__periods') }}
+
+),
+
+forgone as (
+
+    select * from {{ ref('int_subscriptions__forgone_periods') }}
 
 ),
 
@@ -57,8 +64,8 @@ holds as (
 quantified as (
 
     select
-        terms_charges.*,
-        charges.* exclude (charge_key, position, description),
+        terms_charges.* exclude (definition),
+        charges.* exclude (charge_key, position, description, prices, price_factor),
         charges.position as charge_position,
         charges.description as charge_description,
         cast(coalesce(
@@ -131,7 +138,8 @@ spans as (
         periods.last_day,
         periods.period_end_at,
         greatest(periods.period_start_at, islands.starts_at) as service_start_at,
-        least(periods.period_end_at, islands.ends_at) as service_end_at
+        least(periods.period_end_at, islands.ends_at) as service_end_at,
+        false as is_forgone
     from islands
     inner join periods
         on
@@ -140,10 +148,28 @@ spans as (
     where
         islands.type <> 'one_time'
         and (not periods.is_trial or (islands.type = 'usage' and islands.trial_usage = 'billed'))
+    union all by name
+    -- What a term would still have brought, had it not been left early: the fees in force at its end, to its end.
+    select
+        islands.*,
+        forgone.* exclude (tenant_id, subscription_id, early_termination),
+        forgone.period_start as service_start,
+        forgone.period_end as service_end,
+        forgone.period_start_at as service_start_at,
+        forgone.period_end_at as service_end_at,
+        true as is_forgone
+    from islands
+    inner join forgone
+        on
+            islands.tenant_id = forgone.tenant_id
+            and islands.subscription_id = forgone.subscription_id
+            and islands.ends_on = forgone.left_on
+    where islands.type = 'recurring' and forgone.early_termination = 'remaining'
 
 ),
 
--- Quantities that may only rise, or whose rise is owed for the whole period, are levelled inside the period.
+-- Quantities that may only rise, or whose rise is owed for the whole period, are levelled inside the period; slices that come to the
+-- same quantity are one.
 levelled as (
 
     select
@@ -156,7 +182,7 @@ levelled as (
             end as subscription_quantity
         )
     from spans
-    where service_start_at < service_end_at
+    where service_start_at < service_end_at and (on_increase = 'full' or on_decrease = 'none')
     window
         period as (partition by tenant_id, subscription_id, charge, plan, price_book, charge_key, cycle_no, period_start),
         earlier as (
@@ -215,10 +241,20 @@ merged as (
 
 ),
 
+served as (
+
+    select * exclude (is_apart, run) from merged
+    union all by name
+    select *
+    from spans
+    where service_start_at < service_end_at and coalesce(on_increase <> 'full' and on_decrease <> 'none', true)
+
+),
+
 recurring as (
 
     select
-        * exclude (island, is_apart, run),
+        * exclude (island),
         -- The whole fee for a stub where nothing is prorated.
         case
             when service_start = cycle_start and service_end = cycle_end and proration_method <> 'second' then 1
@@ -237,7 +273,7 @@ recurring as (
             when proration_method = 'fixed_30' and cycle_months > 0 then 30 * cycle_months
             else cycle_days
         end as cycle_units
-    from merged
+    from served
 
 ),
 
@@ -284,6 +320,7 @@ one_time as (
         sold_at as service_start_at,
         sold_at as service_end_at,
         false as is_trial,
+        false as is_forgone,
         sold_on as last_day,
         sold_at as period_end_at,
         1 as service_units,
@@ -318,7 +355,7 @@ due as (
 
 select
     due.* exclude (due_at),
-    md5(concat_ws('|', due.tenant_id, due.subscription_id, due.plan, due.charge, due.service_start_at)) as slice_id,
+    md5(concat_ws('|', due.tenant_id, due.subscription_id, due.plan, due.charge, due.service_start_at, case when due.is_forgone then 'forgone' end)) as slice_id,
     coalesce(holds.ends_at, due.due_at) as due_at
 from due
 left join holds

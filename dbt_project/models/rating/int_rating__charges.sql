@@ -37,5 +37,9 @@ select
     cast({{ json_text('definition', 'commitment.amount') }} as decimal(28, 12)) as commitment,
     cast({{ json_part('definition', 'commitment.charges') }} as varchar []) as commitment_charges,
     cast(coalesce({{ json_text('definition', 'commitment.overage_factor') }}, '1') as decimal(28, 12)) as overage_factor,
+    {{ json_text('definition', 'recognise') }} as recognise,
+    cast({{ json_text('definition', 'recognise_months') }} as integer) as recognise_months,
+    cast({{ json_text('definition', 'ssp') }} as decimal(28, 12)) as ssp,
+    coalesce(cast({{ json_text('definition', 'price_factor') }} as decimal(28, 12)), 1) as price_factor,
     coalesce({{ json_part('definition', 'prices') }}, cast('[]' as json)) as prices
 from definitions

@@ -12,6 +12,7 @@ slices as (
 rated as (
 
     select * from {{ ref('int_rating__rated') }}
+    where checkpoint_on is null
 
 ),
 
@@ -34,10 +35,19 @@ committed as (
         tenants.rounding_mode,
         tenants.billing_as_of,
         currencies.minor_digits,
-        {{ round_money(prorate('slices.commitment', 'slices.service_units', 'slices.cycle_units'), 'currencies.minor_digits', 'tenants.rounding_mode') }} as commitment_amount
+        {{ prorate('slices.commitment', 'slices.service_units', 'slices.cycle_units') }} as commitment_exact
     from slices
     inner join tenants on slices.tenant_id = tenants.tenant_id
     inner join currencies on slices.currency = currencies.currency
+
+),
+
+promised as (
+
+    select
+        *,
+        {{ round_money('commitment_exact', 'minor_digits', 'rounding_mode') }} as commitment_amount
+    from committed
 
 ),
 
@@ -65,19 +75,28 @@ reached as (
 lines as (
 
     select
-        committed.*,
+        promised.*,
         'minimum' as true_up,
-        cast(greatest(committed.commitment_amount - reached.amount, 0) as {{ exact_amount() }}) as amount_exact
-    from committed
-    inner join reached on committed.slice_id = reached.slice_id
+        cast(greatest(promised.commitment_amount - reached.amount, 0) as {{ exact_amount() }}) as amount_exact
+    from promised
+    inner join reached on promised.slice_id = reached.slice_id
     union all by name
     select
-        committed.*,
+        promised.*,
         'overage' as true_up,
-        cast(greatest(reached.amount - committed.commitment_amount, 0) * (committed.overage_factor - 1) as {{ exact_amount() }}) as amount_exact
-    from committed
-    inner join reached on committed.slice_id = reached.slice_id
-    where committed.overage_factor > 1
+        cast(greatest(reached.amount - promised.commitment_amount, 0) * (promised.overage_factor - 1) as {{ exact_amount() }}) as amount_exact
+    from promised
+    inner join reached on promised.slice_id = reached.slice_id
+    where promised.overage_factor > 1
+
+),
+
+rounded as (
+
+    select
+        *,
+        {{ round_money('amount_exact', 'minor_digits', 'rounding_mode') }} as amount
+    from lines
 
 )
 
@@ -112,12 +131,12 @@ select
     tax_code,
     gl_account,
     amount_exact,
-    {{ round_money('amount_exact', 'minor_digits', 'rounding_mode') }} as amount,
-    {{ round_money('amount_exact', 'minor_digits', 'rounding_mode') }} as unlimited_amount,
+    amount,
+    amount as unlimited_amount,
     currency,
     due_on,
     due_at,
     due_at > billing_as_of as is_running,
     timezone,
     cause_event_id
-from lines
+from rounded

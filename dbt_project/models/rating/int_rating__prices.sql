@@ -12,6 +12,7 @@ entries as (
     select
         charge_key,
         type,
+        price_factor,
         unnest(cast(prices as json [])) as price
     from charges
 
@@ -20,6 +21,7 @@ entries as (
 select
     charge_key,
     type,
+    price_factor,
     charge_key || '-' || {{ json_text('price', 'position') }} as price_key,
     cast({{ json_text('price', 'position') }} as integer) as position,
     {{ json_text('price', 'currency') }} as currency,

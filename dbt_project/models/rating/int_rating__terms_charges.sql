@@ -35,10 +35,20 @@ defined as (
     select
         * exclude (entry, overrides),
         entry.key as charge,
-        cast(coalesce(
-            json_extract(overrides, '$."' || entry.key || '"'), entry.value
-        ) as varchar) as definition
+        coalesce(json_extract(overrides, '$."' || entry.key || '"'), entry.value) as definition
     from plan_charges
+
+),
+
+-- Renewed terms may cost more; what is used does not.
+uplifted as (
+
+    select * replace (cast(case
+        when price_factor <> 1 and {{ json_text('definition', 'type') }} = 'recurring'
+            then json_merge_patch(definition, json_object('price_factor', cast(price_factor as varchar)))
+        else definition
+    end as varchar) as definition)
+    from defined
 
 ),
 
@@ -66,14 +76,14 @@ committed as (
 
 complete as (
 
-    select * from defined
+    select * from uplifted
     union all by name
     select * exclude (overrides) from committed
 
 )
 
 select
-    * exclude (definition),
+    * exclude (definition, price_factor),
     definition,
     md5(definition) as charge_key
 from complete

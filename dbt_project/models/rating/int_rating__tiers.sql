@@ -14,6 +14,7 @@ listed as (
     select
         price_key,
         model,
+        price_factor,
         per as price_per,
         unnest(cast(tiers as json [])) as tier
     from prices
@@ -26,6 +27,7 @@ tiered as (
     select
         price_key,
         model,
+        price_factor,
         cast({{ json_text('tier', 'position') }} as integer) + 1 as tier,
         cast({{ json_text('tier', 'up_to') }} as decimal(28, 10)) as upper_bound,
         case model
@@ -49,6 +51,7 @@ untiered as (
     select
         price_key,
         model,
+        price_factor,
         1 as tier,
         cast(null as decimal(28, 10)) as upper_bound,
         case
@@ -83,8 +86,8 @@ select
     tier,
     coalesce(lag(upper_bound) over (partition by price_key order by tier), 0) as lower_bound,
     upper_bound,
-    coalesce(unit_price, 0) as unit_price,
-    coalesce(flat_fee, 0) as flat_fee,
+    {{ factored('unit_price') }} as unit_price,
+    {{ factored('flat_fee') }} as flat_fee,
     package_size,
     coalesce(per, 1) as per,
     tier = max(tier) over (partition by price_key) as is_last

@@ -5,6 +5,9 @@ with
 slices as (
 
     select * from {{ ref('int_proration__slices') }}
+    union all by name
+    select * exclude (checkpoint_on, checked_slice_id)
+    from {{ ref('int_proration__checkpoints') }}
 
 ),
 

@@ -1,5 +1,5 @@
--- The price of every month end split over the obligations of that day, in minor units (606-10-32-28 to 41): what the price
--- group shares by SSP, and what is promised for some obligations alone. The largest remainder decides the last cents.
+-- The price of every month end split over the obligations, epoch by epoch and in minor units (606-10-32-28 to 41): what the price
+-- group shares by SSP, and what is promised for some obligations alone.
 with
 
 month_ends as (
@@ -22,7 +22,9 @@ pools as (
         month_ends.tenant_id,
         month_ends.contract_id,
         month_ends.as_of,
+        changes.epoch,
         concat_ws('|', changes.price_group, changes.obligation_ids) as pool,
+        changes.price_group as next_pool,
         changes.price_group,
         changes.obligation_ids,
         cast(sum(changes.amount) as hugeint) as amount
@@ -32,17 +34,19 @@ pools as (
             month_ends.tenant_id = changes.tenant_id
             and month_ends.contract_id = changes.contract_id
             and month_ends.as_of >= changes.effective_on
-    group by month_ends.tenant_id, month_ends.contract_id, month_ends.as_of, changes.price_group, changes.obligation_ids
+    group by month_ends.tenant_id, month_ends.contract_id, month_ends.as_of, changes.epoch, changes.price_group, changes.obligation_ids
 
 ),
 
-{{ split_over_obligations('pools') }}
+{{ carry_through_epochs('pools') }}
 
 select
     tenant_id,
     contract_id,
     obligation_id,
     as_of,
-    cast(sum(allocated) as hugeint) as allocated
+    epoch,
+    cast(sum(allocated) as hugeint) as allocated,
+    cast(sum(recognised) as hugeint) as recognised
 from shares
-group by tenant_id, contract_id, obligation_id, as_of
+group by tenant_id, contract_id, obligation_id, as_of, epoch

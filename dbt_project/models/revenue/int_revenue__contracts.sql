@@ -1,5 +1,6 @@
 -- Every contract under way: those that were stated, and every billed subscription that none of them names, which is its own
--- contract (docs/decisions/revenue.md). `reported_before` is the first day of the running month: months before it are complete.
+-- contract (docs/decisions/revenue.md). `reported_before` is the first day of the running month: months before it are complete;
+-- what happens up to `booked_until` is in the books.
 with
 
 contracts as (
@@ -23,6 +24,35 @@ currencies as (
 lines as (
 
     select * from {{ ref('int_revenue__invoice_lines') }}
+
+),
+
+-- What a subscription has been billed or has earned, with its first day.
+earned as (
+
+    select
+        tenant_id,
+        subscription_id,
+        customer_id,
+        currency,
+        least(bill_date, service_start) as first_on
+    from lines
+    union all
+    select
+        tenant_id,
+        subscription_id,
+        customer_id,
+        currency,
+        starts_on as first_on
+    from {{ ref('int_revenue__items') }}
+    union all
+    select
+        tenant_id,
+        subscription_id,
+        customer_id,
+        currency,
+        service_start as first_on
+    from {{ ref('int_revenue__usage') }}
 
 ),
 
@@ -65,20 +95,20 @@ stated as (
     union all by name
     -- A subscription has one contract per currency it was billed in; the rule is one currency per subscription.
     select
-        lines.tenant_id,
-        lines.subscription_id as contract_id,
-        lines.subscription_id,
-        min(lines.customer_id) as customer_id,
-        min(lines.currency) as currency,
-        least(min(lines.bill_date), min(lines.service_start)) as signed_on,
+        earned.tenant_id,
+        earned.subscription_id as contract_id,
+        earned.subscription_id,
+        min(earned.customer_id) as customer_id,
+        min(earned.currency) as currency,
+        min(earned.first_on) as signed_on,
         false as cancellable
-    from lines
+    from earned
     left join named
         on
-            lines.tenant_id = named.tenant_id
-            and lines.subscription_id = named.subscription_id
+            earned.tenant_id = named.tenant_id
+            and earned.subscription_id = named.subscription_id
     where named.subscription_id is null
-    group by lines.tenant_id, lines.subscription_id
+    group by earned.tenant_id, earned.subscription_id
 
 )
 
@@ -86,7 +116,8 @@ select
     stated.*,
     currencies.minor_digits,
     tenants.timezone,
-    cast(date_trunc('month', {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}) as date) as reported_before
+    cast(date_trunc('month', {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}) as date) as reported_before,
+    {{ local_date('tenants.billing_as_of', 'tenants.timezone') }} as booked_until
 from stated
 inner join tenants on stated.tenant_id = tenants.tenant_id
 inner join currencies on stated.currency = currencies.currency

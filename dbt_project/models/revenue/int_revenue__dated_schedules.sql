@@ -29,7 +29,7 @@ pools as (
         changes.kind,
         changes.variable_id,
         changes.amount,
-        changes.effective_on,
+        changes.posted_on,
         changes.start_on,
         changes.end_on
     from month_ends
@@ -62,7 +62,7 @@ select
     recognise,
     as_of,
     period,
-    strftime(greatest(month_start, effective_on), '%Y-%m') as posting_period,
+    strftime(greatest(month_start, posted_on), '%Y-%m') as posting_period,
     allocated,
     recognised_to_date - coalesce(lag(recognised_to_date) over (partition by tenant_id, contract_id, obligation_id, pool order by as_of), 0) as recognised
 from to_date

@@ -50,6 +50,11 @@ versions as (
         valid_from,
         coalesce(lead(valid_from) over history, date '9999-12-31') as valid_before,
         first_value(price_group) over history as price_group,
+        -- The day on which the SSP was last stated: from then on it is the price of all that remained that day.
+        coalesce(
+            max(case when {{ json_text('document', 'ssp') }} is not null then valid_from end) over history,
+            first_value(valid_from) over history
+        ) as ssp_from,
         {{ fold_json_patches('document', 'history') }} as document
     from documents
     window history as (
@@ -66,6 +71,7 @@ select
     valid_from,
     valid_before,
     price_group,
+    ssp_from,
     {{ json_text('document', 'recognise') }} as recognise,
     cast({{ json_text('document', 'ssp') }} as decimal(38, 12)) as ssp,
     cast({{ json_text('document', 'price') }} as decimal(38, 12)) as price,

@@ -1,3 +1,4 @@
+{% set position = 'billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability + interest_to_date' -%}
 -- Every contract at every month end, in minor units: the movements of the month and the totals to date.
 with
 
@@ -19,7 +20,8 @@ billing as (
         tenant_id,
         contract_id,
         strftime(posted_on, '%Y-%m') as period,
-        coalesce(sum(amount) filter (where type = 'billed'), 0) as invoiced,
+        coalesce(sum(case type when 'billed' then amount when 'voided' then -amount end), 0) as invoiced,
+        coalesce(sum(case type when 'billed' then amount when 'voided' then -amount end) filter (where invoice_id is not null), 0) as documented,
         coalesce(sum(amount) filter (where type = 'credit'), 0) as credited,
         coalesce(sum(amount) filter (where type = 'refund'), 0) as refunded,
         coalesce(sum(amount) filter (where type = 'paid'), 0) as paid
@@ -46,6 +48,18 @@ refund_liabilities as (
 
 ),
 
+financing as (
+
+    select
+        tenant_id,
+        contract_id,
+        as_of,
+        cast(sum(interest) as hugeint) as interest
+    from {{ ref('int_revenue__financing') }}
+    group by tenant_id, contract_id, as_of
+
+),
+
 movements as (
 
     select
@@ -60,10 +74,13 @@ movements as (
         coalesce(billing.refunded, 0) as refunded,
         coalesce(recognised.recognised, 0) as recognised,
         coalesce(sum(billing.invoiced) over to_date, 0) as invoiced_to_date,
+        coalesce(sum(billing.documented) over to_date, 0) as documented_to_date,
         coalesce(sum(billing.credited) over to_date, 0) as credited_to_date,
         coalesce(sum(billing.refunded) over to_date, 0) as refunded_to_date,
         coalesce(sum(billing.paid) over to_date, 0) as paid_to_date,
         coalesce(sum(recognised.recognised) over to_date, 0) as recognised_to_date,
+        coalesce(financing.interest, 0) as interest,
+        coalesce(sum(financing.interest) over to_date, 0) as interest_to_date,
         coalesce(refund_liabilities.refund_liability, 0) as refund_liability
     from month_ends
     inner join contracts
@@ -85,6 +102,11 @@ movements as (
             month_ends.tenant_id = refund_liabilities.tenant_id
             and month_ends.contract_id = refund_liabilities.contract_id
             and month_ends.as_of = refund_liabilities.as_of
+    left join financing
+        on
+            month_ends.tenant_id = financing.tenant_id
+            and month_ends.contract_id = financing.contract_id
+            and month_ends.as_of = financing.as_of
     window to_date as (partition by month_ends.tenant_id, month_ends.contract_id order by month_ends.as_of)
 
 ),
@@ -105,7 +127,7 @@ unconditional as (
 select
     *,
     billed_to_date - coalesce(lag(billed_to_date) over months, 0) as billed,
-    billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability as net_position,
-    coalesce(lag(billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability) over months, 0) as opening_position
+    {{ position }} as net_position,
+    coalesce(lag({{ position }}) over months, 0) as opening_position
 from unconditional
 window months as (partition by tenant_id, contract_id order by as_of)

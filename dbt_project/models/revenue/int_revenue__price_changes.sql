@@ -1,6 +1,6 @@
 -- The transaction price as a list of changes, so that the price of any day is a sum: the fixed consideration, variable
 -- components and their new estimates, modifications, credits and refunds that lower the price, and a cancellation.
--- `obligation_ids` null: shared by all of the price group. With days, it belongs to the service of those days alone.
+-- `obligation_ids` null: shared by all of the price group; `epoch`: whose allocation it follows, that of its promise. With days, it belongs to the service of those days alone.
 with
 
 contracts as (
@@ -49,6 +49,7 @@ fixed as (
         'fixed' as kind,
         'contract' as price_group,
         contracts.signed_on as effective_on,
+        contracts.recorded_at as learned_at,
         {{ to_minor('coalesce(contracts.consideration, obligations.price, 0)', 'contracts.minor_digits') }} as amount
     from contracts
     left join obligations
@@ -65,6 +66,7 @@ estimates as (
         contract_id,
         '' as event_id,
         signed_on as effective_on,
+        recorded_at,
         minor_digits,
         unnest({{ json_elements('variable') }}) as document
     from contracts
@@ -74,6 +76,7 @@ estimates as (
         contract_id,
         event_id,
         effective_on,
+        recorded_at,
         minor_digits,
         cast(data as json) as document
     from events
@@ -91,6 +94,8 @@ variable as (
         'contract' as price_group,
         {{ json_text('document', 'variable_id') }} as variable_id,
         effective_on,
+        recorded_at as learned_at,
+        first_value(effective_on) over promises as promised_on,
         {{ to_minor('cast(coalesce(' ~ json_text('document', 'constrained') ~ ', ' ~ json_text('document', 'estimate') ~ ') as decimal(38, 12))', 'minor_digits') }} as included,
         included - coalesce(lag(included) over promises, 0) as amount,
         {{ json_texts(json_part('first_value(document) over promises', 'obligations')) }} as obligation_ids,
@@ -109,6 +114,7 @@ modifications as (
         'modification' as kind,
         case when {{ json_text('data', 'treatment') }} = 'separate' then event_id else 'contract' end as price_group,
         effective_on,
+        recorded_at as learned_at,
         {{ to_minor('cast(' ~ json_text('data', 'consideration_delta') ~ ' as decimal(38, 12))', 'minor_digits') }} as amount
     from events
     where type = 'modification'
@@ -123,6 +129,7 @@ reductions as (
         type as kind,
         'contract' as price_group,
         effective_on,
+        recorded_at as learned_at,
         -1 * {{ to_minor('cast(' ~ json_text('data', 'amount') ~ ' as decimal(38, 12))', 'minor_digits') }} as amount,
         case when {{ json_text('data', 'obligation_id') }} is not null then [{{ json_text('data', 'obligation_id') }}] end as obligation_ids,
         cast({{ json_text('data', 'start') }} as date) as start_on,
@@ -157,6 +164,7 @@ cancellations as (
         'cancellation' as kind,
         'contract' as price_group,
         events.effective_on,
+        events.recorded_at as learned_at,
         coalesce(
             {{ to_minor('cast(' ~ json_text('events.data', 'consideration') ~ ' as decimal(38, 12))', 'events.minor_digits') }},
             (
@@ -183,14 +191,28 @@ cancellations as (
 )
 
 select
-    *,
-    start_on is not null as is_dated,
+    changes.* exclude (promised_on, learned_at),
+    -- What is learned after its month was closed is in the books of the first open one.
+    greatest(changes.effective_on, closes.opens_on) as posted_on,
+    case when changes.price_group = 'contract' then epochs.epoch else 0 end as epoch,
+    changes.start_on is not null as is_dated,
     row_number() over (
-        partition by tenant_id, contract_id
-        order by effective_on, kind, variable_id, obligation_ids, start_on, end_on, amount
+        partition by changes.tenant_id, changes.contract_id
+        order by changes.effective_on, changes.kind, changes.variable_id, changes.obligation_ids, changes.start_on, changes.end_on, changes.amount
     ) as change_no
 from (
     select * from changes
     union all by name
     select * from cancellations
-) as every
+) as changes
+inner join {{ ref('int_revenue__epochs') }} as epochs
+    on
+        changes.tenant_id = epochs.tenant_id
+        and changes.contract_id = epochs.contract_id
+        and coalesce(changes.promised_on, changes.effective_on) >= epochs.starts_on
+        and coalesce(changes.promised_on, changes.effective_on) < epochs.ends_before
+left join {{ ref('int_revenue__closes') }} as closes
+    on
+        changes.tenant_id = closes.tenant_id
+        and changes.learned_at > closes.learned_after
+        and changes.learned_at <= closes.learned_until

@@ -21,7 +21,9 @@ pools as (
         month_ends.tenant_id,
         month_ends.contract_id,
         month_ends.as_of,
+        changes.epoch,
         changes.variable_id as pool,
+        changes.variable_id as next_pool,
         'contract' as price_group,
         any_value(changes.obligation_ids) as obligation_ids,
         cast(sum(changes.amount) as hugeint) as amount
@@ -30,14 +32,13 @@ pools as (
         on
             month_ends.tenant_id = changes.tenant_id
             and month_ends.contract_id = changes.contract_id
-            and month_ends.as_of >= changes.effective_on
-    group by month_ends.tenant_id, month_ends.contract_id, month_ends.as_of, changes.variable_id
+            and month_ends.as_of >= changes.posted_on
+    group by month_ends.tenant_id, month_ends.contract_id, month_ends.as_of, changes.epoch, changes.variable_id
 
 ),
 
-{{ split_over_obligations('pools') }},
+{{ carry_through_epochs('pools') }},
 
--- What was invoiced by use has been performed.
 effects as (
 
     select
@@ -45,7 +46,7 @@ effects as (
         contract_id,
         pool as variable_id,
         as_of,
-        sum(case when recognise = 'as_invoiced' then allocated else {{ divide_half_up('(allocated * numerator)', 'denominator') }} end) as effect
+        sum(recognised) as effect
     from shares
     group by tenant_id, contract_id, pool, as_of
     union all

@@ -43,17 +43,55 @@ invoiced as (
             and progress.contract_id = billed.contract_id
             and progress.obligation_id = billed.obligation_id
             and progress.as_of >= billed.posted_on
-    where progress.recognise = 'as_invoiced'
+    where progress.recognise = 'as_invoiced' and progress.is_last_epoch
     group by progress.tenant_id, progress.contract_id, progress.obligation_id, progress.as_of
 
 ),
 
+-- The progress of a month end as the month after it looks back on it.
+looked_back as (
+
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        cast(month_start + to_months(2) as date) - 1 as as_of,
+        epoch,
+        numerator,
+        denominator
+    from progress
+    where is_last_epoch
+
+),
+
+-- Earlier epochs keep what they recognised; the price of the last one is what they left and what was added.
 priced as (
 
     select
-        progress.*,
-        coalesce(allocations.allocated, 0) as allocated,
-        coalesce(invoiced.invoiced, 0) as invoiced
+        progress.tenant_id,
+        progress.contract_id,
+        progress.obligation_id,
+        progress.period,
+        progress.as_of,
+        progress.minor_digits,
+        any_value(progress.recognise) as recognise,
+        cast(sum(case when progress.is_last_epoch then coalesce(allocations.allocated, 0) else coalesce(allocations.recognised, 0) end) as hugeint) as allocated,
+        cast(sum(coalesce(allocations.recognised, 0)) as hugeint) as recognised_to_date,
+        cast(sum(case
+            when progress.is_last_epoch then {{ divide_half_up('(coalesce(allocations.allocated, 0) * progress.numerator_in_a_year)', 'progress.denominator') }}
+            else coalesce(allocations.recognised, 0)
+        end) as hugeint) as recognised_in_a_year,
+        -- What expired unredeemed.
+        cast(sum(coalesce(
+            allocations.recognised - {{ divide_half_up('(allocations.allocated * progress.numerator_without_breakage)', 'progress.denominator') }}, 0
+        )) as hugeint) as breakage_to_date,
+        -- Performance of earlier months at the price of today (606-10-50-12A).
+        cast(sum(case
+            when progress.epoch < looked_back.epoch then coalesce(allocations.recognised, 0)
+            when progress.epoch = looked_back.epoch
+                then {{ divide_half_up('(coalesce(allocations.allocated, 0) * looked_back.numerator)', 'looked_back.denominator') }}
+            else 0
+        end) as hugeint) as performed_before
     from progress
     left join allocations
         on
@@ -61,43 +99,46 @@ priced as (
             and progress.contract_id = allocations.contract_id
             and progress.obligation_id = allocations.obligation_id
             and progress.as_of = allocations.as_of
-    left join invoiced
+            and progress.epoch = allocations.epoch
+    left join looked_back
         on
-            progress.tenant_id = invoiced.tenant_id
-            and progress.contract_id = invoiced.contract_id
-            and progress.obligation_id = invoiced.obligation_id
-            and progress.as_of = invoiced.as_of
+            progress.tenant_id = looked_back.tenant_id
+            and progress.contract_id = looked_back.contract_id
+            and progress.obligation_id = looked_back.obligation_id
+            and progress.as_of = looked_back.as_of
+    group by progress.tenant_id, progress.contract_id, progress.obligation_id, progress.period, progress.as_of, progress.minor_digits
 
 ),
 
-to_date as (
+with_invoices as (
 
     select
-        * exclude (allocated, numerator, denominator),
-        allocated + invoiced as allocated,
+        priced.* exclude (allocated, recognised_to_date, recognised_in_a_year, breakage_to_date, performed_before),
+        priced.allocated + coalesce(invoiced.invoiced, 0) as allocated,
+        case when priced.recognise = 'as_invoiced' then priced.allocated + coalesce(invoiced.invoiced, 0) else priced.recognised_to_date end as recognised_to_date,
+        case when priced.recognise = 'as_invoiced' then priced.allocated + coalesce(invoiced.invoiced, 0) else priced.recognised_in_a_year end as recognised_in_a_year,
+        case when priced.recognise = 'usage' then priced.breakage_to_date else 0 end as breakage_to_date,
         case
-            when recognise = 'as_invoiced' then allocated + invoiced
-            else {{ divide_half_up('(allocated * numerator)', 'denominator') }}
-        end as recognised_to_date,
-        case
-            when recognise = 'as_invoiced' then allocated + invoiced
-            else {{ divide_half_up('(allocated * numerator_in_a_year)', 'denominator') }}
-        end as recognised_in_a_year,
-        -- Performance of earlier months at the price of today (606-10-50-12A).
-        case
-            when recognise = 'as_invoiced' then
-                coalesce(lag(allocated + invoiced) over months, 0)
-                + {{ divide_half_up('((allocated - coalesce(lag(allocated) over months, 0)) * coalesce(lag(invoiced) over months, 0))', 'greatest(invoiced, 1)') }}
-            else {{ divide_half_up('(allocated * coalesce(lag(numerator) over months, 0))', 'coalesce(lag(denominator) over months, 1)') }}
+            when priced.recognise = 'as_invoiced' then
+                coalesce(lag(priced.allocated + coalesce(invoiced.invoiced, 0)) over months, 0)
+                + {{ divide_half_up('((priced.allocated - coalesce(lag(priced.allocated) over months, 0)) * coalesce(lag(invoiced.invoiced) over months, 0))', 'greatest(coalesce(invoiced.invoiced, 0), 1)') }}
+            else priced.performed_before
         end as performed_before
     from priced
-    window months as (partition by tenant_id, contract_id, obligation_id order by as_of)
+    left join invoiced
+        on
+            priced.tenant_id = invoiced.tenant_id
+            and priced.contract_id = invoiced.contract_id
+            and priced.obligation_id = invoiced.obligation_id
+            and priced.as_of = invoiced.as_of
+    window months as (partition by priced.tenant_id, priced.contract_id, priced.obligation_id order by priced.as_of)
 
 )
 
 select
-    * exclude (performed_before),
+    * exclude (performed_before, breakage_to_date),
+    breakage_to_date - coalesce(lag(breakage_to_date) over months, 0) as breakage,
     recognised_to_date - coalesce(lag(recognised_to_date) over months, 0) as recognised,
     performed_before - coalesce(lag(recognised_to_date) over months, 0) as prior_performance
-from to_date
+from with_invoices
 window months as (partition by tenant_id, contract_id, obligation_id order by as_of)

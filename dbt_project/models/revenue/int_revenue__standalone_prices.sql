@@ -69,19 +69,13 @@ in_groups as (
 
 ),
 
-unsupported as (
+replanned as (
 
     select distinct
         tenant_id,
         contract_id
-    from {{ ref('stg_ratehouse__contract_events') }}
-    where type = 'modification' and {{ json_text('data', 'treatment') }} = 'prospective'
-    union
-    select
-        tenant_id,
-        contract_id
-    from contracts
-    where financing is not null
+    from {{ ref('int_revenue__epochs') }}
+    where epoch >= {{ var('most_epochs') }}
 
 ),
 
@@ -95,16 +89,16 @@ valued as (
             else in_groups.group_ssp
         end as effective_ssp,
         coalesce(contracts.consideration, 0) <> 0 as has_price,
-        unsupported.contract_id is not null as is_unsupported
+        replanned.contract_id is not null as has_too_many_epochs
     from in_groups
     inner join contracts
         on
             in_groups.tenant_id = contracts.tenant_id
             and in_groups.contract_id = contracts.contract_id
-    left join unsupported
+    left join replanned
         on
-            in_groups.tenant_id = unsupported.tenant_id
-            and in_groups.contract_id = unsupported.contract_id
+            in_groups.tenant_id = replanned.tenant_id
+            and in_groups.contract_id = replanned.contract_id
 
 )
 
@@ -112,8 +106,8 @@ select
     *,
     -- Why the contract cannot be allocated at all; it is then refused with this reason.
     case
-        -- No number is better than a wrong one: prospective modifications and financing are not recognised yet.
-        when is_unsupported then 'unsupported_terms'
+        -- No number is better than a wrong one.
+        when has_too_many_epochs then 'too_many_modifications'
         when bool_or(ssp_method = 'residual' and (effective_ssp < coalesce(ssp_low, 0) or effective_ssp > coalesce(ssp_high, effective_ssp)))
             over (partition by tenant_id, contract_id)
             then 'residual_out_of_range'

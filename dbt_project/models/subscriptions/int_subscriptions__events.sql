@@ -2,9 +2,12 @@
 -- nothing of it. Order: (effective_at, recorded_at, event id).
 with
 
+-- What was told of subscriptions, and what a dunning ladder did to them.
 events as (
 
     select * from {{ ref('stg_ratehouse__subscription_events') }}
+    union all by name
+    select * from {{ ref('int_dunning__cancellations') }}
 
 ),
 
@@ -152,14 +155,20 @@ typed as (
         or (priced.proration_method = 'none' and events.type in ('plan_changed', 'quantity_changed', 'overridden', 'price_migrated', 'cancelled'))
             as is_at_period_end,
         try_cast({{ json_text('events.data', 'anchor_day') }} as integer) as anchor_day,
-        cast({{ json_text('events.data', 'keep_anchor') }} as boolean) as keep_anchor,
+        try_cast({{ json_text('events.data', 'keep_anchor') }} as boolean) as keep_anchor,
         try_cast({{ json_text('events.data', 'trial_days') }} as integer) as trial_days,
         try_cast({{ json_text('events.data', 'until') }} as date) as until_on,
         coalesce({{ json_text('events.data', 'billing') }}, 'now') as billing_ends,
         case when events.type = 'item_bought' then {{ json_text('events.data', 'charge') }} end as item_charge,
-        case when events.type = 'item_bought' then cast(coalesce({{ json_text('events.data', 'quantity') }}, '1') as decimal(28, 10)) end as item_quantity,
+        case when events.type = 'item_bought' then try_cast(coalesce({{ json_text('events.data', 'quantity') }}, '1') as decimal(28, 10)) end as item_quantity,
         try_cast({{ json_text('events.data', 'term.months') }} as integer) as term_months,
-        coalesce({{ json_text('events.data', 'term.auto_renew') }} = 'false', false) as ends_with_term
+        coalesce({{ json_text('events.data', 'term.auto_renew') }} = 'false', false) as ends_with_term,
+        coalesce(try_cast({{ json_text('events.data', 'term.notice_days') }} as integer), 0) as notice_days,
+        coalesce({{ json_text('events.data', 'term.early_termination') }}, 'none') as early_termination,
+        try_cast({{ json_text('events.data', 'term.fee') }} as {{ exact_amount() }}) as termination_fee,
+        coalesce({{ json_text('events.data', 'term.locked_downgrades') }} = 'true', false) as locks_downgrades,
+        try_cast({{ json_text('events.data', 'term.uplift_percent') }} as decimal(28, 12)) as term_uplift_percent,
+        try_cast({{ json_text('events.data', 'activation.first_payment_hours') }} as integer) as first_payment_hours
     from events
     inner join priced
         on
@@ -176,19 +185,35 @@ typed as (
 
 ),
 
+-- Numbers that no subscription can have; what cannot be read as a number is one of them.
+checked as (
+
+    select
+        *,
+        coalesce({{ is_bad_quantities('quantities') }}, false)
+        or coalesce(anchor_day not between 1 and 31, type = 'anchor_changed')
+        or coalesce(trial_days < 0, false)
+        or coalesce(term_months < 1, false)
+        or coalesce(term_uplift_percent not between 0 and 1000, false)
+        or coalesce(item_quantity <= 0, type = 'item_bought')
+        or coalesce(until_on is null, true) and type = 'trial_extended' as has_bad_number
+    from typed
+
+),
+
 versioned as (
 
     select
         *,
-        last_value(price_book ignore nulls) over (
-            partition by tenant_id, subscription_id order by event_order
-        ) as book_in_force
-    from typed
+        last_value(price_book ignore nulls) over history as book_in_force,
+        case when type = 'price_migrated' then last_value(plan ignore nulls) over history else plan end as plan_asked
+    from checked
+    window history as (partition by tenant_id, subscription_id order by event_order)
 
 )
 
 select
-    versioned.* exclude (trial_days, book_in_force, override_problem),
+    versioned.* exclude (trial_days, book_in_force, plan_asked, override_problem, has_bad_number),
     case
         when versioned.plan is null then null
         when plans.trial = 'paid' then 0
@@ -199,7 +224,8 @@ select
     coalesce(plans.anchor = 'calendar', false) as is_calendar,
     case
         when versioned.override_problem is not null then versioned.override_problem
-        when versioned.plan is null then null
+        when versioned.has_bad_number then 'bad_number'
+        when versioned.type not in ('created', 'plan_changed', 'price_migrated') then null
         when plans.plan is null then 'unknown_plan'
         -- A charge that is not negotiated must have a price in the currency of the subscription.
         when len(list_filter(
@@ -213,4 +239,4 @@ left join plans
     on
         versioned.tenant_id = plans.tenant_id
         and versioned.book_in_force = plans.price_book
-        and versioned.plan = plans.plan
+        and versioned.plan_asked = plans.plan

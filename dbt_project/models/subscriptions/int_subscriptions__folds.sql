@@ -3,6 +3,21 @@
 -- starts one. States and guards: none → active ⇄ paused → ended → active; a wish for later may be replaced or taken back.
 with
 
+asked as (
+
+    select
+        events.*,
+        coalesce(lowerings.is_lower, false) as is_lower,
+        coalesce(lowerings.waits_for_period_end, false) as waits_for_period_end
+    from {{ ref('int_subscriptions__events') }} as events
+    left join {{ ref('int_subscriptions__lowerings') }} as lowerings
+        on
+            events.tenant_id = lowerings.tenant_id
+            and events.subscription_id = lowerings.subscription_id
+            and events.event_order = lowerings.event_order
+
+),
+
 events as (
 
     select
@@ -14,7 +29,8 @@ events as (
             'on_day': effective_on,
             'recorded_at': recorded_at,
             'problem': problem,
-            'is_at_period_end': is_at_period_end,
+            'is_at_period_end': is_at_period_end or waits_for_period_end,
+            'is_lower': is_lower,
             'billing': billing,
             'billing_ends': billing_ends,
             'months': cast(months as integer),
@@ -24,9 +40,12 @@ events as (
             'keep_anchor': keep_anchor,
             'trial_days': trial_days,
             'until_on': until_on,
+            'term_months': term_months,
+            'notice_days': notice_days,
+            'locks_downgrades': locks_downgrades,
             'term_ends_on': case when ends_with_term then cast({{ period_boundary('effective_on', 'day(effective_on)', 'term_months', 'null', '1') }} as date) end
         } order by event_order) as events
-    from {{ ref('int_subscriptions__events') }}
+    from asked
     group by tenant_id, subscription_id
 
 ),
@@ -43,7 +62,7 @@ folded as (
                     -- 1. What was to happen by now has happened.
                     [struct_update(
                         before,
-                        status := case when before.ends_on <= event.on_day and before.status in ('active', 'paused') then 'ended' else before.status end,
+                        status := case when least(before.ends_on, before.term_ends_on) <= event.on_day and before.status in ('active', 'paused') then 'ended' else before.status end,
                         anchor_on := case when before.change_on <= event.on_day then before.next_anchor_on else before.anchor_on end,
                         anchor_day := case when before.change_on <= event.on_day then before.next_anchor_day else before.anchor_day end,
                         months := case when before.change_on <= event.on_day then before.next_months else before.months end,
@@ -51,41 +70,52 @@ folded as (
                         change_no := case when before.change_on <= event.on_day then null else before.change_no end,
                         change_on := case when before.change_on <= event.on_day then null else before.change_on end
                     )],
-                    -- 2. Is the event allowed here, and from when does it hold?
-                    lambda now: struct_insert(
-                        now,
-                        verdict := case
-                            when event.problem is not null then event.problem
-                            when case event.type
-                                when 'created' then now.status = 'none'
-                                when 'reactivated' then now.status = 'ended'
-                                when 'resumed' then now.status = 'paused'
-                                when 'paused' then now.status = 'active'
-                                when 'cancel_undone' then now.status in ('active', 'paused') and now.ends_on is not null and now.ends_no is not null
-                                when 'trial_extended' then now.status = 'active' and now.trial_end > event.on_day
-                                else now.status in ('active', 'paused')
-                            end then 'accepted'
-                            -- A fact told later that makes it impossible does not make it wrong.
-                            when now.told_at > event.recorded_at then 'ignored'
-                            else 'forbidden_transition'
-                        end,
-                        in_trial := coalesce(event.on_day < now.trial_end, false),
-                        same_interval := event.months is not distinct from now.months and event.days is not distinct from now.days,
-                        holds_from := case
-                            when event.type = 'created' then event.on_day
-                            when event.is_at_period_end or event.billing_ends = 'end_of_term' then
-                                case
-                                    when event.on_day < now.trial_end then now.trial_end
-                                    else {{ boundary_after('event.on_day', 'now.anchor_on', 'now.anchor_day', 'now.months', 'now.days') }}
-                                end
-                            when event.billing_ends = 'start_of_term'
-                                then greatest(
-                                    {{ boundary_before('event.on_day', 'now.anchor_on', 'now.anchor_day', 'now.months', 'now.days') }},
-                                    now.cycle_from
-                                )
-                            else event.on_day
-                        end
-                    )
+                    -- 2. From when would the event hold, and is it allowed here?
+                    lambda now: list_transform(
+                        [struct_insert(
+                            now,
+                            in_trial := coalesce(event.on_day < now.trial_end, false),
+                            same_interval := event.months is not distinct from now.months and event.days is not distinct from now.days,
+                            holds_from := case
+                                when event.type = 'created' then event.on_day
+                                when event.is_at_period_end or event.billing_ends = 'end_of_term' then
+                                    case
+                                        when event.on_day < now.trial_end then now.trial_end
+                                        else {{ boundary_after('event.on_day', 'now.anchor_on', 'now.anchor_day', 'now.months', 'now.days') }}
+                                    end
+                                when event.billing_ends = 'start_of_term'
+                                    then greatest(
+                                        {{ boundary_before('event.on_day', 'now.anchor_on', 'now.anchor_day', 'now.months', 'now.days') }},
+                                        now.cycle_from
+                                    )
+                                else event.on_day
+                            end
+                        )],
+                        lambda asked: struct_insert(
+                            asked,
+                            verdict := case
+                                when event.problem is not null then event.problem
+                                when case event.type
+                                    when 'created' then asked.status = 'none'
+                                    when 'reactivated' then asked.status = 'ended'
+                                    when 'resumed' then asked.status = 'paused'
+                                    when 'paused' then asked.status = 'active'
+                                    when 'cancel_undone' then asked.status in ('active', 'paused') and asked.ends_on is not null
+                                    when 'trial_extended' then asked.status = 'active' and asked.trial_end > event.on_day and event.until_on >= event.on_day
+                                    else
+                                        asked.status in ('active', 'paused')
+                                        -- Terms that are locked go down when their term is over, not before.
+                                        and not (
+                                            event.is_lower and asked.locks_downgrades
+                                            and asked.holds_from < {{ boundary_after('event.on_day', 'asked.started_on', 'day(asked.started_on)', 'asked.term_months', 'null') }}
+                                        )
+                                end then 'accepted'
+                                -- A fact told later that makes it impossible does not make it wrong.
+                                when asked.told_at > event.recorded_at then 'ignored'
+                                else 'forbidden_transition'
+                            end
+                        )
+                    )[1]
                 ),
                 -- 3. The state it leaves, and the entry it writes.
                 lambda now: case
@@ -100,7 +130,7 @@ folded as (
                                 'status': "case when event.billing = 'stop' then 'paused' else 'active' end",
                                 'told_at': 'event.recorded_at',
                                 'started_on': "case when event.type = 'created' then event.on_day else now.started_on end",
-                                'trial_end': 'first_day',
+                                'trial_end': "case when event.type = 'created' then first_day else least(now.trial_end, first_day) end",
                                 'given_anchor_day': 'coalesce(event.anchor_day, now.given_anchor_day)',
                                 'is_calendar': "case when event.type = 'created' then event.is_calendar else now.is_calendar end",
                                 'months': 'coalesce(event.months, now.months)',
@@ -108,8 +138,12 @@ folded as (
                                 'anchor_on': anchor_of('first_day', "case when event.type = 'created' then event.is_calendar else now.is_calendar end", 'coalesce(event.months, now.months)', 'coalesce(event.days, now.days)'),
                                 'anchor_day': "case when case when event.type = 'created' then event.is_calendar else now.is_calendar end then 1 else coalesce(event.anchor_day, day(first_day)) end",
                                 'cycle_from': 'first_day',
-                                'ends_on': 'event.term_ends_on',
+                                'ends_on': 'null',
                                 'ends_no': 'null',
+                                'term_months': 'event.term_months',
+                                'term_ends_on': 'event.term_ends_on',
+                                'notice_days': 'event.notice_days',
+                                'locks_downgrades': "event.type = 'created' and event.locks_downgrades",
                                 'change_no': 'null',
                                 'change_on': 'null'
                             }) }},
@@ -117,17 +151,26 @@ folded as (
                                 'event.no', "'accepted'", 'event.on_day', 'first_day', 'false',
                                 anchor_of('first_day', "case when event.type = 'created' then event.is_calendar else now.is_calendar end", 'coalesce(event.months, now.months)', 'coalesce(event.days, now.days)'),
                                 "case when case when event.type = 'created' then event.is_calendar else now.is_calendar end then 1 else coalesce(event.anchor_day, day(first_day)) end",
-                                'coalesce(event.months, now.months)', 'coalesce(event.days, now.days)', 'first_day'
+                                'coalesce(event.months, now.months)', 'coalesce(event.days, now.days)',
+                                "case when event.type = 'created' then first_day else least(now.trial_end, first_day) end", 'event.term_ends_on'
                             ) }})
                         }
                     )[1]
-                    when event.type = 'cancelled' then {
-                        {{ fold_state('now', {'ends_on': 'now.holds_from', 'ends_no': 'event.no', 'told_at': 'event.recorded_at'}) }},
-                        'log': list_append(
-                            case when now.ends_no is null then now.log else list_append(now.log, {{ fold_entry('now.ends_no', "'superseded'") }}) end,
-                            {{ fold_entry('event.no', "'accepted'", 'now.holds_from') }}
-                        )
-                    }
+                    -- The term binds to its end; one that renews itself to the next, where notice came too late.
+                    when event.type = 'cancelled' then list_transform(
+                        [coalesce(now.term_ends_on, {{ boundary_after('event.on_day', 'now.started_on', 'day(now.started_on)', 'now.term_months', 'null') }})],
+                        lambda term_end: {
+                            {{ fold_state('now', {'ends_on': 'now.holds_from', 'ends_no': 'event.no', 'told_at': 'event.recorded_at'}) }},
+                            'log': list_append(
+                                case when now.ends_no is null then now.log else list_append(now.log, {{ fold_entry('now.ends_no', "'superseded'") }}) end,
+                                {{ fold_entry('event.no', "'accepted'", 'now.holds_from', term_ends_on="case
+                                    when now.term_ends_on is null and event.on_day + now.notice_days > term_end
+                                        then " ~ boundary_after('term_end', 'now.started_on', 'day(now.started_on)', 'now.term_months', 'null') ~ "
+                                    else term_end
+                                end") }}
+                            )
+                        }
+                    )[1]
                     when event.type = 'cancel_undone' then {
                         {{ fold_state('now', {'ends_on': 'null', 'ends_no': 'null', 'told_at': 'event.recorded_at'}) }},
                         'log': list_append(
@@ -139,6 +182,14 @@ folded as (
                         {{ fold_state('now', {'status': "case event.type when 'paused' then 'paused' else 'active' end", 'told_at': 'event.recorded_at'}) }},
                         'log': list_append(now.log, {{ fold_entry('event.no', "'accepted'", 'event.on_day') }})
                     }
+                    -- A fixed term goes on for another.
+                    when event.type = 'renewed' and now.term_ends_on is not null then list_transform(
+                        [{{ boundary_after('now.term_ends_on', 'now.started_on', 'day(now.started_on)', 'now.term_months', 'null') }}],
+                        lambda term_ends_on: {
+                            {{ fold_state('now', {'term_ends_on': 'term_ends_on'}) }},
+                            'log': list_append(now.log, {{ fold_entry('event.no', "'accepted'", 'event.on_day', term_ends_on='term_ends_on') }})
+                        }
+                    )[1]
                     -- The first billed day moves, or what is billed from it: the cycle is laid anew.
                     when now.in_trial and event.type in ('plan_changed', 'anchor_changed', 'trial_extended') then list_transform(
                         [{
@@ -252,6 +303,7 @@ select
     entry.anchor_day,
     entry.months,
     entry.days,
-    entry.trial_end
+    entry.trial_end,
+    entry.term_ends_on
 from entries
 qualify row_number() over (partition by tenant_id, subscription_id, entry.no order by position desc) = 1

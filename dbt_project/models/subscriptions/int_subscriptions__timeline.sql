@@ -15,6 +15,53 @@ folds as (
 
 ),
 
+tenants as (
+
+    select * from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+-- A subscription that starts, comes back or renews lays its term anew.
+terms as (
+
+    select
+        events.tenant_id,
+        events.subscription_id,
+        events.event_order,
+        folds.term_ends_on
+    from events
+    inner join folds
+        on
+            events.tenant_id = folds.tenant_id
+            and events.subscription_id = folds.subscription_id
+            and events.event_order = folds.event_order
+    where events.type in ('created', 'reactivated') or (events.type = 'renewed' and folds.term_ends_on is not null)
+    qualify row_number() over (partition by events.tenant_id, events.subscription_id order by events.event_order desc) = 1
+
+),
+
+-- Renewals of terms with an uplift, so far that the next periods are priced by them.
+numbered_renewals as (
+
+    select
+        events.*,
+        unnest(range(1, (datediff('month', events.effective_on, cast(tenants.billing_as_of as date)) + 24) // events.term_months + 2)) as renewal
+    from events
+    inner join tenants on events.tenant_id = tenants.tenant_id
+    where events.type = 'created' and events.term_uplift_percent > 0 and events.term_months > 0 and not events.ends_with_term
+
+),
+
+renewals as (
+
+    select
+        *,
+        cast({{ period_boundary('effective_on', 'day(effective_on)', 'term_months', 'null', 'renewal') }} as date) as renews_on,
+        {{ compounded('term_uplift_percent', 'renewal') }} as price_factor
+    from numbered_renewals
+
+),
+
 changes as (
 
     select
@@ -43,7 +90,28 @@ changes as (
             and events.subscription_id = folds.subscription_id
             and events.event_order = folds.event_order
     union all by name
-    -- The end of a term that does not renew.
+    -- The end of a term that does not renew, as the last word on it has it.
+    select
+        terms.tenant_id,
+        terms.subscription_id,
+        events.customer_id,
+        events.event_id,
+        events.timezone,
+        events.currency,
+        events.proration_method,
+        events.event_order,
+        terms.term_ends_on as effective_on,
+        {{ start_of_day('terms.term_ends_on', 'events.timezone') }} as starts_at,
+        'off' as billing
+    from terms
+    inner join events
+        on
+            terms.tenant_id = events.tenant_id
+            and terms.subscription_id = events.subscription_id
+            and terms.event_order = events.event_order
+    where terms.term_ends_on is not null
+    union all by name
+    -- A term that renews itself at higher prices.
     select
         tenant_id,
         subscription_id,
@@ -53,11 +121,10 @@ changes as (
         currency,
         proration_method,
         event_order,
-        cast({{ period_boundary('effective_on', 'day(effective_on)', 'term_months', 'null', '1') }} as date) as effective_on,
-        {{ start_of_day(period_boundary('effective_on', 'day(effective_on)', 'term_months', 'null', '1'), 'timezone') }} as starts_at,
-        'off' as billing
-    from events
-    where type = 'created' and ends_with_term
+        renews_on as effective_on,
+        {{ start_of_day('renews_on', 'timezone') }} as starts_at,
+        price_factor
+    from renewals
 
 ),
 
@@ -78,6 +145,7 @@ folded as (
         {{ fold_json_patches('quantities', 'history') }} as quantities,
         {{ fold_json_patches('overrides', 'history') }} as overrides,
         last_value(billing ignore nulls) over history as billing,
+        coalesce(last_value(price_factor ignore nulls) over history, 1) as price_factor,
         row_number() over (partition by tenant_id, subscription_id, starts_at order by event_order desc) as recency
     from changes
     window history as (
@@ -117,5 +185,6 @@ select
     quantities,
     overrides,
     billing,
+    price_factor,
     event_id as cause_event_id
 from spans

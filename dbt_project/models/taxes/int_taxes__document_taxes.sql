@@ -1,4 +1,4 @@
--- The tax of a document: one amount per rate, on the sum of the rate's lines, rounded once (EN 16931). The credit note that takes back
+-- The tax of a document: one amount per rate, on the sum of the rate's lines, rounded once (EN 16931), or what the prices included. The credit note that takes back
 -- the last of a rate's lines takes what is left of its tax, so the notes of an invoice add up to it.
 with
 
@@ -138,6 +138,8 @@ taxable as (
         min(lines.customer_id) as customer_id,
         min(lines.bill_to_customer_id) as bill_to_customer_id,
         min(lines.kind) as kind,
+        bool_and(lines.has_tax_inside) as has_tax_inside,
+        sum(lines.included_tax) as included_tax,
         sum(lines.amount) as taxable_amount
     from lines
     inner join line_rates
@@ -155,6 +157,7 @@ taxed as (
     select
         taxable.*,
         case
+            when taxable.has_tax_inside then cast(taxable.included_tax as decimal(20, 4))
             when remaining.net = -taxable.taxable_amount then cast(-remaining.tax as decimal(20, 4))
             else {{ round_money('cast(taxable.taxable_amount * taxable.tax_percent * cast(0.01 as decimal(3, 2)) as decimal(38, 22))', 'currencies.minor_digits', 'tenants.rounding_mode') }}
         end as amount

@@ -5,7 +5,7 @@ with
 
 lines as (
 
-    select * from {{ ref('int_invoicing__net_lines') }}
+    select * from {{ ref('int_invoicing__owed_lines') }}
 
 ),
 

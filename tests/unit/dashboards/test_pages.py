@@ -157,3 +157,33 @@ def test_before_anything_is_published_the_app_says_what_to_do(
     test = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not test.exception
     assert "Nothing published yet" in words(test) and "make demo" in words(test)
+
+
+def test_the_subscriptions_of_one_tenant_open(home: Path) -> None:
+    test = page("subscriptions", tenant="shop")
+    (row,) = test.dataframe[0].value.to_dict("records")
+    assert (row["subscription_id"], row["customer"], row["lifecycle"], row["mrr"]) == (
+        "s1",
+        "Customer of shop",
+        "Active",
+        "20.00 USD",
+    )
+
+
+def test_a_subscription_shows_what_every_line_pays_for(home: Path) -> None:
+    test = page("subscriptions", tenant="shop", subscription="s1")
+    assert {metric.label: metric.value for metric in test.metric} == {
+        "Plan": "pro",
+        "Per month": "20.00 USD",
+        "Running period": "1 \N{EN DASH} 31 Mar 2026",
+        "What comes next": "Renews 1 Apr 2026",
+    }
+    lines, told = test.dataframe[0].value, test.dataframe[1].value
+    assert "SHP-2026-0001" in set(lines["invoice_number"])
+    assert {"Recurring fee", "Usage", "Adjustment"} <= set(lines["line_type"])
+    assert list(told["type"]) == ["Created"]
+    assert "shop" not in words(page("subscriptions", tenant="annex", subscription="s1"))
+
+
+def test_a_subscription_of_nobody_is_said_so(home: Path) -> None:
+    assert "has no subscription s9" in words(page("subscriptions", tenant="shop", subscription="s9"))

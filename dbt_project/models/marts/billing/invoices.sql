@@ -1,14 +1,22 @@
 with
 
+-- A draft has no number and no hash yet; its key stands in for its identity.
 documents as (
 
-    select * from {{ ref('stg_ratehouse__issued_invoices') }}
+    select *
+    from {{ ref('stg_ratehouse__issued_invoices') }}
+    union all by name
+    select
+        * exclude (document_key, number_format, is_draft) replace (cast(notes as varchar) as notes),
+        document_key as invoice_id
+    from {{ ref('int_invoicing__due_documents') }}
+    where is_draft
 
 ),
 
-open_amounts as (
+receivables as (
 
-    select * from {{ ref('int_credits__open_amounts') }}
+    select * from {{ ref('int_payments__receivables') }}
 
 )
 
@@ -31,13 +39,16 @@ select
     documents.total,
     documents.credits_applied,
     documents.amount_due,
-    coalesce(open_amounts.paid_amount, cast(0 as decimal(20, 4))) as amount_paid,
+    coalesce(receivables.paid_amount, cast(0 as decimal(20, 4))) as amount_paid,
     -- What nothing is open of is settled, by money, notes or credit.
     case
+        when documents.invoice_number is null then 'draft'
         when documents.kind <> 'invoice' then 'issued'
-        when open_amounts.voided_at is not null then 'void'
-        when open_amounts.open_amount = 0 then 'paid'
-        when open_amounts.paid_amount > 0 then 'partially_paid'
+        when receivables.voided_at is not null then 'void'
+        when receivables.is_disputed then 'disputed'
+        when receivables.written_off_amount > 0 then 'uncollectible'
+        when receivables.open_amount = 0 then 'paid'
+        when receivables.paid_amount > 0 then 'partially_paid'
         else 'issued'
     end as status,
     documents.corrects_invoice_id,
@@ -59,7 +70,7 @@ select
     documents.content_hash,
     documents.previous_hash
 from documents
-left join open_amounts
+left join receivables
     on
-        documents.tenant_id = open_amounts.tenant_id
-        and documents.invoice_id = open_amounts.invoice_id
+        documents.tenant_id = receivables.tenant_id
+        and documents.invoice_id = receivables.invoice_id

@@ -22,6 +22,7 @@ tiers as (
 rated as (
 
     select * from {{ ref('int_rating__rated') }}
+    where checkpoint_on is null
 
 )
 

@@ -54,6 +54,22 @@ refused_changes as (
             and folds.subscription_id = events.subscription_id
             and folds.event_order = events.event_order
     where folds.verdict not in ('accepted', 'superseded', 'ignored')
+    union all
+    -- What is said of a subscription that never started met no state at all.
+    select
+        events.tenant_id,
+        events.event_id,
+        events.subscription_id,
+        events.type,
+        events.effective_at,
+        events.recorded_at,
+        case when events.type = 'created' then 'missing_customer' else 'forbidden_transition' end as verdict
+    from {{ ref('stg_ratehouse__subscription_events') }} as events
+    left join {{ ref('int_subscriptions__events') }} as known
+        on
+            events.tenant_id = known.tenant_id
+            and events.event_id = known.event_id
+    where events.subscription_id is not null and known.event_id is null
 
 ),
 

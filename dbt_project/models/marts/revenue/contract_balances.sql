@@ -5,17 +5,30 @@ positions as (
 
     select * from {{ ref('int_revenue__positions') }}
 
+),
+
+receivables as (
+
+    select * from {{ ref('int_revenue__receivables') }}
+
 )
 
 select
-    tenant_id,
-    contract_id,
-    period,
-    {{ from_minor('billed_to_date - credited_to_date - refunded_to_date', 'minor_digits') }} as billed,
-    {{ from_minor('recognised_to_date', 'minor_digits') }} as recognised,
-    {{ from_minor('greatest(net_position, 0)', 'minor_digits') }} as contract_liability,
-    {{ from_minor('greatest(-net_position, 0)', 'minor_digits') }} as contract_asset,
-    {{ from_minor('billed_to_date - credited_to_date - paid_to_date', 'minor_digits') }} as receivable,
-    {{ from_minor('refund_liability', 'minor_digits') }} as refund_liability,
-    currency
+    positions.tenant_id,
+    positions.contract_id,
+    positions.period,
+    {{ from_minor('positions.billed_to_date - positions.credited_to_date - positions.refunded_to_date', 'positions.minor_digits') }} as billed,
+    {{ from_minor('positions.recognised_to_date', 'positions.minor_digits') }} as recognised,
+    {{ from_minor('greatest(positions.net_position, 0)', 'positions.minor_digits') }} as contract_liability,
+    {{ from_minor('greatest(-positions.net_position, 0)', 'positions.minor_digits') }} as contract_asset,
+    -- What the contract says of itself, and what is open on its documents.
+    {{ from_minor('positions.billed_to_date - positions.documented_to_date - positions.credited_to_date - positions.paid_to_date + coalesce(receivables.receivable, 0)', 'positions.minor_digits') }}
+        as receivable,
+    {{ from_minor('positions.refund_liability', 'positions.minor_digits') }} as refund_liability,
+    positions.currency
 from positions
+left join receivables
+    on
+        positions.tenant_id = receivables.tenant_id
+        and positions.contract_id = receivables.contract_id
+        and positions.as_of = receivables.as_of

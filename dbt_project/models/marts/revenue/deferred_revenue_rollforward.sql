@@ -14,11 +14,11 @@ select
     period,
     {{ from_minor('opening_position', 'minor_digits') }} as opening,
     {{ from_minor('billed', 'minor_digits') }} as billed,
-    {{ from_minor('net_position - opening_position - billed + credited + refunded', 'minor_digits') }} as recognised,
+    {{ from_minor('net_position - opening_position - billed + credited + refunded - interest', 'minor_digits') }} as recognised,
     cast(0 as decimal(20, 4)) as modified,
     {{ from_minor('-credited', 'minor_digits') }} as credited,
     {{ from_minor('-refunded', 'minor_digits') }} as refunded,
-    cast(0 as decimal(20, 4)) as interest,
+    {{ from_minor('interest', 'minor_digits') }} as interest,
     cast(0 as decimal(20, 4)) as fx,
     {{ from_minor('net_position', 'minor_digits') }} as closing,
     currency

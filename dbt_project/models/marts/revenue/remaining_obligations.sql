@@ -3,18 +3,26 @@ with
 
 schedules as (
 
+    -- Interest borne so far goes with what it waits for.
     select
-        tenant_id,
-        contract_id,
-        obligation_id,
-        period,
-        as_of,
-        recognise,
-        allocated - recognised_to_date as remaining,
-        recognised_in_a_year - recognised_to_date as remaining_12_months
-    from {{ ref('int_revenue__schedules') }}
+        schedules.tenant_id,
+        schedules.contract_id,
+        schedules.obligation_id,
+        schedules.period,
+        schedules.as_of,
+        schedules.recognise,
+        schedules.allocated - schedules.recognised_to_date + coalesce(financing.allocated - financing.recognised_to_date, 0) as remaining,
+        schedules.recognised_in_a_year - schedules.recognised_to_date
+        + case when schedules.recognised_in_a_year = schedules.allocated then coalesce(financing.allocated - financing.recognised_to_date, 0) else 0 end
+            as remaining_12_months
+    from {{ ref('int_revenue__schedules') }} as schedules
+    left join {{ ref('int_revenue__financing') }} as financing
+        on
+            schedules.tenant_id = financing.tenant_id
+            and schedules.contract_id = financing.contract_id
+            and schedules.obligation_id = financing.obligation_id
+            and schedules.as_of = financing.as_of
     union all
-    -- A billed line is served by the end of its days.
     select
         tenant_id,
         contract_id,
@@ -23,7 +31,7 @@ schedules as (
         as_of,
         min(recognise) as recognise,
         sum(allocated - recognised_to_date) as remaining,
-        sum(allocated - recognised_to_date) as remaining_12_months
+        sum(recognised_in_a_year - recognised_to_date) as remaining_12_months
     from {{ ref('int_revenue__line_schedules') }}
     group by tenant_id, contract_id, obligation_id, period, as_of
 

@@ -11,6 +11,7 @@ spans as (
 slices as (
 
     select * from {{ ref('int_metering__measured_slices') }}
+    where checkpoint_on is null
 
 )
 

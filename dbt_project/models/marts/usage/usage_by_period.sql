@@ -3,6 +3,7 @@ with
 slices as (
 
     select * from {{ ref('int_metering__measured_slices') }}
+    where checkpoint_on is null
 
 ),
 

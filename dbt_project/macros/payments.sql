@@ -1,0 +1,29 @@
+{# Movements between pots taken in their order, each as large as its cap and the pots it takes from allow, all or nothing where it is
+   whole, and nothing while the pot it needs is empty. Pots are empty at first. Gives the list of what was moved. #}
+{% macro move_in_order(movements, pots) -%}
+    list_reduce(
+        {{ movements }},
+        lambda now, movement: list_transform(
+            [cast(case
+                when coalesce(now.pots[movement.needed_pot], 1) <= 0 then 0
+                when movement.is_whole and now.pots[movement.from_pot] < movement.cap then 0
+                else least(movement.cap, now.pots[movement.from_pot], now.pots[movement.from_second_pot])
+            end as decimal(20, 4))],
+            lambda moved: {
+                'pots': list_transform(
+                    now.pots,
+                    lambda pot, place: cast(case
+                        when place in (movement.from_pot, movement.from_second_pot) then pot - moved
+                        when place = movement.to_pot then pot + moved
+                        else pot
+                    end as decimal(20, 4))
+                ),
+                'log': list_append(now.log, moved)
+            }
+        )[1],
+        {
+            'pots': list_transform({{ pots }}, lambda pot: cast(0 as decimal(20, 4))),
+            'log': cast([] as decimal(20, 4) [])
+        }
+    ).log
+{%- endmacro %}

@@ -1,0 +1,249 @@
+-- Money of customers whose documents we issue, on the day it became known: payments and what they are applied to, refunds, disputes, the
+-- processor's fees and payouts, the credit that documents drew, and what was given up. With a processor it goes through clearing
+-- until the processor pays out.
+with
+
+tenants as (
+
+    select * from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+currencies as (
+
+    select * from {{ ref('currencies') }}
+
+),
+
+payments as (
+
+    select
+        *,
+        case when provider is null then 'cash' else 'clearing' end as money_role
+    from {{ ref('stg_ratehouse__payments') }}
+
+),
+
+flows as (
+
+    select * from {{ ref('int_payments__flows') }}
+
+),
+
+-- What the customer's account moved. Money waits as unapplied until it is applied; money that went back and was not waiting opens what
+-- it had paid. A dispute that is lost or won after all moves what the dispute holds.
+moved as (
+
+    select
+        postings.tenant_id,
+        case when flows.source_type = 'payment' or postings.kind in ('applied', 'released') then 'payment' else flows.source_type end as kind,
+        coalesce(case when postings.kind in ('applied', 'released') then postings.payment_id end, flows.source_id) as source_id,
+        {{ local_date('postings.moved_at', 'tenants.timezone') }} as posted_on,
+        payments.customer_id,
+        payments.currency,
+        case when postings.kind = 'applied' then postings.invoice_id end as invoice_id,
+        case postings.kind
+            when 'received' then [
+                { 'role': case when flows.source_type = 'dispute' then 'disputes' else payments.money_role end, 'amount': postings.amount },
+                { 'role': 'unapplied_cash', 'amount': -postings.amount }
+            ]
+            when 'applied' then [
+                { 'role': 'unapplied_cash', 'amount': postings.amount },
+                { 'role': 'receivable', 'amount': -postings.amount }
+            ]
+            when 'released' then [
+                { 'role': 'receivable', 'amount': postings.amount },
+                { 'role': 'unapplied_cash', 'amount': -postings.amount }
+            ]
+            when 'returned' then [
+                { 'role': 'receivable', 'amount': postings.amount },
+                { 'role': case when flows.source_type = 'dispute' then 'disputes' else payments.money_role end, 'amount': -postings.amount }
+            ]
+            when 'returned_from_rest' then [
+                { 'role': 'unapplied_cash', 'amount': postings.amount },
+                { 'role': 'receivable', 'amount': -postings.amount }
+            ]
+        end as sides
+    from {{ ref('int_payments__postings') }} as postings
+    inner join payments
+        on
+            postings.tenant_id = payments.tenant_id
+            and postings.payment_id = payments.payment_id
+    inner join tenants on postings.tenant_id = tenants.tenant_id
+    left join flows
+        on
+            postings.tenant_id = flows.tenant_id
+            and postings.flow_id = flows.flow_id
+    where postings.kind in ('received', 'applied', 'released', 'returned', 'returned_from_rest')
+
+),
+
+-- An open dispute takes the money and waits for its outcome; won, the money comes back.
+disputed as (
+
+    select
+        disputes.tenant_id,
+        'dispute' as kind,
+        disputes.dispute_id as source_id,
+        {{ local_date('disputes.effective_at', 'tenants.timezone') }} as posted_on,
+        payments.customer_id,
+        disputes.currency,
+        cast(null as varchar) as invoice_id,
+        [
+            { 'role': 'disputes', 'amount': case disputes.stage when 'open' then disputes.amount when 'won' then -disputes.amount else 0 end },
+            { 'role': payments.money_role, 'amount': case disputes.stage when 'open' then -disputes.amount when 'won' then disputes.amount else 0 end },
+            { 'role': 'fees', 'amount': coalesce(disputes.fee, 0) },
+            { 'role': payments.money_role, 'amount': -coalesce(disputes.fee, 0) }
+        ] as sides
+    from {{ ref('stg_ratehouse__dispute_states') }} as disputes
+    inner join payments
+        on
+            disputes.tenant_id = payments.tenant_id
+            and disputes.payment_id = payments.payment_id
+    inner join tenants on disputes.tenant_id = tenants.tenant_id
+
+),
+
+fees as (
+
+    select
+        tenant_id,
+        'fee' as kind,
+        balance_transaction_id as source_id,
+        available_on as posted_on,
+        cast(null as varchar) as customer_id,
+        currency,
+        cast(null as varchar) as invoice_id,
+        [
+            { 'role': 'fees', 'amount': fee },
+            { 'role': 'clearing', 'amount': -fee }
+        ] as sides
+    from {{ ref('stg_ratehouse__balance_transactions') }}
+    where fee <> 0 and available_on is not null
+
+),
+
+payouts as (
+
+    select
+        tenant_id,
+        'payout' as kind,
+        payout_id as source_id,
+        arrival_on as posted_on,
+        cast(null as varchar) as customer_id,
+        currency,
+        cast(null as varchar) as invoice_id,
+        [
+            { 'role': 'cash', 'amount': amount },
+            { 'role': 'clearing', 'amount': -amount }
+        ] as sides
+    from {{ ref('stg_ratehouse__payouts') }}
+    where coalesce(status, 'paid') = 'paid' and arrival_on is not null
+
+),
+
+-- What was paid for in advance settles the document; a gift lowers revenue. The rest of a credit note already lowered the receivable.
+draws as (
+
+    select
+        draws.tenant_id,
+        'draw' as kind,
+        concat_ws('|', draws.invoice_id, draws.grant_id) as source_id,
+        draws.drawn_on as posted_on,
+        draws.customer_id,
+        draws.currency,
+        draws.invoice_id,
+        [
+            { 'role': case grants.kind when 'promotional' then 'contra_revenue' else 'unapplied_cash' end, 'amount': draws.amount },
+            { 'role': 'receivable', 'amount': -draws.amount }
+        ] as sides
+    from {{ ref('stg_ratehouse__credit_draws') }} as draws
+    inner join {{ ref('stg_ratehouse__credit_grants') }} as grants
+        on
+            draws.tenant_id = grants.tenant_id
+            and draws.grant_id = grants.grant_id
+
+),
+
+-- What is given up is a loss; what comes in after all takes it back.
+given_up as (
+
+    select
+        receivables.tenant_id,
+        'write_off' as kind,
+        receivables.invoice_id as source_id,
+        {{ local_date('receivables.written_off_at', 'tenants.timezone') }} as posted_on,
+        receivables.customer_id,
+        receivables.currency,
+        receivables.invoice_id,
+        [
+            { 'role': 'bad_debt', 'amount': receivables.written_off_amount + receivables.recovered_amount },
+            { 'role': 'receivable', 'amount': -receivables.written_off_amount - receivables.recovered_amount }
+        ] as sides
+    from {{ ref('int_payments__receivables') }} as receivables
+    inner join tenants on receivables.tenant_id = tenants.tenant_id
+    where receivables.written_off_at is not null
+    union all
+    select
+        receivables.tenant_id,
+        'recovery' as kind,
+        concat_ws('|', receivables.invoice_id, postings.payment_id) as source_id,
+        {{ local_date('postings.moved_at', 'tenants.timezone') }} as posted_on,
+        receivables.customer_id,
+        receivables.currency,
+        receivables.invoice_id,
+        [
+            { 'role': 'receivable', 'amount': postings.amount },
+            { 'role': 'bad_debt', 'amount': -postings.amount }
+        ] as sides
+    from {{ ref('int_payments__receivables') }} as receivables
+    inner join {{ ref('int_payments__postings') }} as postings
+        on
+            receivables.tenant_id = postings.tenant_id
+            and receivables.invoice_id = postings.invoice_id
+            and postings.kind = 'applied'
+            and receivables.written_off_at < postings.moved_at
+    inner join tenants on receivables.tenant_id = tenants.tenant_id
+
+),
+
+sided as (
+
+    select
+        * exclude (sides),
+        unnest(sides) as side
+    from (
+        select * from moved
+        union all
+        select * from disputed
+        union all
+        select * from fees
+        union all
+        select * from payouts
+        union all
+        select * from draws
+        union all
+        select * from given_up
+    ) as every
+
+)
+
+select
+    sided.tenant_id,
+    sided.kind,
+    sided.source_id as owner,
+    sided.posted_on,
+    strftime(sided.posted_on, '%Y-%m') as performance_period,
+    sided.side.role as account_role,
+    sided.currency,
+    min(currencies.minor_digits) as minor_digits,
+    case when count(distinct sided.invoice_id) = 1 then min(sided.invoice_id) end as invoice_id,
+    concat_ws('|', sided.customer_id, sided.currency) as sub_ledger,
+    cast(sum({{ to_minor('sided.side.amount', 'currencies.minor_digits') }}) as hugeint) as amount
+from sided
+inner join currencies on sided.currency = currencies.currency
+inner join tenants on sided.tenant_id = tenants.tenant_id
+where sided.posted_on <= {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}
+group by
+    sided.tenant_id, sided.kind, sided.source_id, sided.posted_on, sided.side.role, sided.currency, concat_ws('|', sided.customer_id, sided.currency)
+having sum(sided.side.amount) <> 0

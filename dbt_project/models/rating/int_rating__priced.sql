@@ -1,0 +1,278 @@
+-- Every charge of every begun period with its amount, and of usage also as of the month ends inside a slice: one row per slice and group of dimensions.
+-- Order of a charge: price, its share of the cycle, discount, minimum, maximum, pricing unit, then the one rounding.
+with
+
+slices as {{ not_materialized() }}(
+
+    select
+        *,
+        cast(null as date) as checkpoint_on,
+        slice_id as checked_slice_id
+    from {{ ref('int_proration__slices') }}
+    union all by name
+    select * from {{ ref('int_proration__checkpoints') }}
+
+),
+
+units as {{ not_materialized() }}(
+
+    select * from {{ ref('int_rating__units') }}
+
+),
+
+tier_amounts as (
+
+    select * from {{ ref('int_rating__tier_amounts') }}
+
+),
+
+unpriced as (
+
+    select * from {{ ref('int_rating__unpriced') }}
+
+),
+
+tenants as (
+
+    select * from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+currencies as (
+
+    select * from {{ ref('currencies') }}
+
+),
+
+books as (
+
+    select * from {{ ref('stg_ratehouse__price_books') }}
+
+),
+
+-- A charge that waits for a price waits as a whole; a group without one leaves the others alone.
+priceable as (
+
+    select units.*
+    from units
+    where
+        not units.is_unmatched
+        and units.slice_id not in (select slice_id from unpriced where status <> 'unmatched_price')
+
+),
+
+unit_amounts as (
+
+    select
+        slice_id,
+        dimension_values,
+        bucket_label,
+        part_no,
+        sum(amount_exact) as amount_exact,
+        min(unit_price) as unit_price,
+        count(*) as tiers
+    from tier_amounts
+    where slice_id in (select slice_id from priceable)
+    group by slice_id, dimension_values, bucket_label, part_no
+
+),
+
+window_amounts as (
+
+    select
+        priceable.slice_id,
+        priceable.dimension_values,
+        priceable.bucket_label,
+        sum(case
+            when priceable.share_units = priceable.share_total then priceable.quantity
+            else cast({{ prorate('priceable.quantity', 'priceable.share_units', 'priceable.share_total') }} as decimal(28, 10))
+        end) as quantity,
+        max(priceable.included_quantity) as included_quantity,
+        sum(priceable.event_count) as event_count,
+        min(priceable.model) as model,
+        case when max(unit_amounts.tiers) = 1 and min(unit_amounts.unit_price) = max(unit_amounts.unit_price) then min(unit_amounts.unit_price) end as unit_price,
+        coalesce(sum(unit_amounts.amount_exact), 0) as amount_exact
+    from priceable
+    left join unit_amounts
+        on
+            priceable.slice_id = unit_amounts.slice_id
+            and priceable.dimension_values = unit_amounts.dimension_values
+            and priceable.bucket_label is not distinct from unit_amounts.bucket_label
+            and priceable.part_no = unit_amounts.part_no
+    group by priceable.slice_id, priceable.dimension_values, priceable.bucket_label
+
+),
+
+shared as (
+
+    select
+        window_amounts.* replace (
+            {{ prorate('window_amounts.amount_exact', "case when slices.type = 'recurring' then slices.service_units else 1 end", "case when slices.type = 'recurring' then slices.cycle_units else 1 end") }}
+                as amount_exact
+        ),
+        slices.discount_percent,
+        slices.minimum,
+        slices.maximum,
+        case when slices.charge_window is null then slices.service_units else 1 end as limit_units,
+        case when slices.charge_window is null then slices.cycle_units else 1 end as limit_total
+    from window_amounts
+    inner join slices on window_amounts.slice_id = slices.slice_id
+
+),
+
+discounted as (
+
+    select
+        * replace (
+            case
+                when discount_percent is null then amount_exact
+                else {{ prorate('amount_exact', to_scaled('(100 - discount_percent)', 12), 100 * 10 ** 12) }}
+            end as amount_exact
+        )
+    from shared
+
+),
+
+-- Minimum and maximum hold for all groups together and land on the last group's row.
+limited as (
+
+    select
+        *,
+        sum(amount_exact) over together as total,
+        row_number() over (partition by slice_id, bucket_label order by dimension_values desc) = 1 as is_last_group,
+        {{ prorate('minimum', 'limit_units', 'limit_total') }} as minimum_exact,
+        {{ prorate('maximum', 'limit_units', 'limit_total') }} as maximum_exact
+    from discounted
+    window together as (partition by slice_id, bucket_label)
+
+),
+
+adjusted as (
+
+    select
+        * replace (
+            cast(amount_exact + case
+                when not is_last_group then 0
+                else least(greatest(total, coalesce(minimum_exact, total)), coalesce(maximum_exact, greatest(total, coalesce(minimum_exact, total)))) - total
+            end as {{ exact_amount() }}) as amount_exact
+        ),
+        amount_exact as unlimited_exact
+    from limited
+
+),
+
+summed as (
+
+    select
+        slice_id,
+        dimension_values,
+        sum(quantity) as quantity,
+        sum(included_quantity) as included_quantity,
+        sum(event_count) as event_count,
+        min(model) as model,
+        case when count(*) = 1 then min(unit_price) end as unit_price,
+        sum(amount_exact) as amount_exact,
+        sum(unlimited_exact) as unlimited_exact
+    from adjusted
+    group by slice_id, dimension_values
+
+),
+
+-- A charge priced by window with no window to price is still a row.
+complete as (
+
+    select * from summed
+    union all
+    select
+        slice_id,
+        '' as dimension_values,
+        0 as quantity,
+        0 as included_quantity,
+        0 as event_count,
+        null as model,
+        null as unit_price,
+        0 as amount_exact,
+        0 as unlimited_exact
+    from slices
+    where
+        type = 'usage'
+        and is_begun
+        and slice_id not in (select slice_id from units)
+
+),
+
+placed as (
+
+    select
+        complete.*,
+        slices.* exclude (slice_id),
+        cast({{ json_text_at('books.document', "'units.' || slices.pricing_unit || '.digits'") }} as integer) as unit_digits,
+        cast({{ json_text_at('books.document', "'units.' || slices.pricing_unit || '.' || slices.currency") }} as decimal(28, 12)) as unit_rate,
+        currencies.minor_digits,
+        tenants.rounding_mode,
+        tenants.billing_as_of
+    from complete
+    inner join slices on complete.slice_id = slices.slice_id
+    inner join tenants on slices.tenant_id = tenants.tenant_id
+    inner join currencies on slices.currency = currencies.currency
+    inner join books
+        on
+            slices.tenant_id = books.tenant_id
+            and slices.price_book = books.price_book
+
+),
+
+converted as (
+
+    select
+        *,
+        {{ in_money('amount_exact') }} as money_exact,
+        {{ in_money('unlimited_exact') }} as unlimited_money_exact
+    from placed
+
+)
+
+select
+    tenant_id,
+    md5(concat_ws('|', slice_id, dimension_values)) as rated_id,
+    slice_id,
+    customer_id,
+    subscription_id,
+    plan,
+    plan_name,
+    charge,
+    charge_position,
+    charge_description,
+    type,
+    model,
+    meter,
+    price_book,
+    dimension_values as dimensions,
+    service_start,
+    service_end,
+    service_start_at,
+    service_end_at,
+    period_start,
+    period_end,
+    cast(quantity as decimal(28, 10)) as quantity,
+    cast(included_quantity as decimal(28, 10)) as included_quantity,
+    cast(unit_price as decimal(28, 12)) as unit_price,
+    minimum,
+    maximum,
+    cast(event_count as bigint) as event_count,
+    tax_code,
+    gl_account,
+    cast(money_exact as {{ exact_amount() }}) as amount_exact,
+    {{ round_money('money_exact', 'minor_digits', 'rounding_mode') }} as amount,
+    -- Before minimum and maximum: what the running period has come to so far.
+    {{ round_money('unlimited_money_exact', 'minor_digits', 'rounding_mode') }} as unlimited_amount,
+    currency,
+    due_on,
+    due_at,
+    due_at > billing_as_of as is_running,
+    timezone,
+    cause_event_id,
+    is_forgone,
+    checkpoint_on,
+    checked_slice_id
+from converted

@@ -1,0 +1,367 @@
+-- Payments, refunds and disputes against invoices: what matched and by which rule, and what a person has to look at.
+with
+
+tenants as (
+
+    select
+        tenant_id,
+        timezone,
+        billing_as_of,
+        proration_credit
+    from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+payments as (
+
+    select * from {{ ref('stg_ratehouse__payments') }}
+
+),
+
+payment_references as (
+
+    select
+        tenant_id,
+        payment_id,
+        min(problem) as problem,
+        min(rule_no) as rule_no,
+        min(rule) as rule,
+        count(invoice_id) as invoices
+    from {{ ref('int_payments__references') }}
+    group by tenant_id, payment_id
+
+),
+
+postings as (
+
+    select * from {{ ref('int_payments__postings') }}
+
+),
+
+receivables as (
+
+    select * from {{ ref('int_payments__receivables') }}
+
+),
+
+-- What became of each payment's money.
+spent as (
+
+    select
+        tenant_id,
+        payment_id,
+        sum(case when kind = 'received' then amount else 0 end) as received_amount,
+        sum(case kind when 'applied' then amount when 'released' then -amount else 0 end) as applied_amount,
+        sum(case when kind = 'returned_from_rest' then amount else 0 end) as given_back_amount
+    from postings
+    where payment_id is not null
+    group by tenant_id, payment_id
+
+),
+
+-- Payments for an invoice that another payment had settled.
+settled as (
+
+    select
+        applied.tenant_id,
+        targets.payment_id,
+        min(applied.payment_id) as other_payment_id
+    from {{ ref('int_payments__references') }} as targets
+    inner join postings as applied
+        on
+            targets.tenant_id = applied.tenant_id
+            and targets.invoice_id = applied.invoice_id
+            and applied.kind = 'applied'
+            and targets.payment_id <> applied.payment_id
+    where targets.rule_no < 5
+    group by applied.tenant_id, targets.payment_id
+
+),
+
+of_payments as (
+
+    select
+        payments.tenant_id,
+        case
+            when spent.received_amount - spent.applied_amount - spent.given_back_amount <= 0 then 'matched'
+            when payment_references.problem is not null then payment_references.problem
+            when payment_references.rule_no = 5 or payment_references.invoices = 0 then 'unapplied'
+            when spent.applied_amount > 0 then 'overpayment'
+            when settled.payment_id is not null then 'duplicate_payment'
+            else 'unapplied'
+        end as status,
+        payments.payment_id as reference,
+        payments.payment_id,
+        payments.customer_id,
+        -- What nothing needs of it is the difference.
+        payments.amount - (spent.received_amount - spent.applied_amount - spent.given_back_amount) as expected_amount,
+        payments.amount as actual_amount,
+        payments.currency,
+        payment_references.rule,
+        {{ local_date('payments.recorded_at', 'tenants.timezone') }} as since_on
+    from payments
+    inner join tenants on payments.tenant_id = tenants.tenant_id
+    inner join payment_references
+        on
+            payments.tenant_id = payment_references.tenant_id
+            and payments.payment_id = payment_references.payment_id
+    inner join spent
+        on
+            payments.tenant_id = spent.tenant_id
+            and payments.payment_id = spent.payment_id
+            and spent.received_amount > 0
+    left join settled
+        on
+            payments.tenant_id = settled.tenant_id
+            and payments.payment_id = settled.payment_id
+    where payments.status = 'succeeded'
+
+),
+
+-- A time-out is neither success nor failure; one that stays is asked about.
+stuck as (
+
+    select
+        payments.tenant_id,
+        'stuck_payment' as status,
+        payments.payment_id as reference,
+        payments.payment_id,
+        payments.customer_id,
+        payments.amount as expected_amount,
+        cast(0 as decimal(20, 4)) as actual_amount,
+        payments.currency,
+        {{ local_date('payments.recorded_at', 'tenants.timezone') }} as since_on
+    from payments
+    inner join tenants on payments.tenant_id = tenants.tenant_id
+    where
+        (payments.status = 'unknown' and payments.recorded_at <= tenants.billing_as_of - interval 1 day)
+        or (payments.status = 'processing' and payments.recorded_at <= tenants.billing_as_of - interval 14 day)
+
+),
+
+-- Money that failed after it had succeeded, such as a direct debit that came back.
+returned as (
+
+    select
+        flows.tenant_id,
+        'returned_payment' as status,
+        flows.payment_id as reference,
+        flows.payment_id,
+        payments.customer_id,
+        -flows.amount as expected_amount,
+        cast(0 as decimal(20, 4)) as actual_amount,
+        payments.currency,
+        {{ local_date('flows.flowed_at', 'tenants.timezone') }} as since_on
+    from {{ ref('int_payments__flows') }} as flows
+    inner join payments
+        on
+            flows.tenant_id = payments.tenant_id
+            and flows.payment_id = payments.payment_id
+    inner join tenants on flows.tenant_id = tenants.tenant_id
+    where flows.source_type = 'payment' and flows.amount < 0
+    qualify row_number() over (partition by flows.tenant_id, flows.payment_id order by flows.flowed_at desc) = 1
+
+),
+
+of_invoices as (
+
+    select
+        receivables.tenant_id,
+        case
+            when receivables.paid_amount > 0 then 'amount_mismatch'
+            else 'missing_payment'
+        end as status,
+        invoices.invoice_number as reference,
+        receivables.invoice_id,
+        receivables.customer_id,
+        receivables.paid_amount + receivables.open_amount as expected_amount,
+        receivables.paid_amount as actual_amount,
+        receivables.currency,
+        receivables.due_on as since_on
+    from receivables
+    inner join {{ ref('stg_ratehouse__issued_invoices') }} as invoices
+        on
+            receivables.tenant_id = invoices.tenant_id
+            and receivables.invoice_id = invoices.invoice_id
+    inner join tenants on receivables.tenant_id = tenants.tenant_id
+    where
+        receivables.open_amount > 0
+        and (receivables.paid_amount > 0 or receivables.due_on < {{ local_date('tenants.billing_as_of', 'invoices.timezone') }})
+
+),
+
+recovered as (
+
+    select
+        receivables.tenant_id,
+        'write_off_recovered' as status,
+        invoices.invoice_number as reference,
+        receivables.invoice_id,
+        receivables.customer_id,
+        cast(0 as decimal(20, 4)) as expected_amount,
+        receivables.recovered_amount as actual_amount,
+        receivables.currency,
+        receivables.due_on as since_on
+    from receivables
+    inner join {{ ref('stg_ratehouse__issued_invoices') }} as invoices
+        on
+            receivables.tenant_id = invoices.tenant_id
+            and receivables.invoice_id = invoices.invoice_id
+    where receivables.recovered_amount > 0
+
+),
+
+-- Where the money of refunds came from, and what of the invoices that it opened is still open.
+used as (
+
+    select
+        postings.tenant_id,
+        postings.flow_id,
+        sum(case when postings.kind in ('returned_from_grant', 'returned_from_rest', 'reopened') then postings.amount else 0 end) as used_amount,
+        sum(case when postings.kind = 'reopened' then least(postings.amount, receivables.open_amount) else 0 end) as open_amount
+    from postings
+    left join receivables
+        on
+            postings.tenant_id = receivables.tenant_id
+            and postings.invoice_id = receivables.invoice_id
+    where postings.flow_id is not null
+    group by postings.tenant_id, postings.flow_id
+
+),
+
+sent_back as (
+
+    select
+        flows.tenant_id,
+        flows.source_type,
+        flows.source_id,
+        flows.payment_id,
+        min(flows.flowed_at) as flowed_at,
+        sum(-flows.amount) as amount,
+        sum(coalesce(used.used_amount, 0)) as used_amount,
+        sum(coalesce(used.open_amount, 0)) as open_amount
+    from {{ ref('int_payments__flows') }} as flows
+    left join used
+        on
+            flows.tenant_id = used.tenant_id
+            and flows.flow_id = used.flow_id
+            and flows.amount < 0
+    where flows.source_type = 'refund'
+    group by flows.tenant_id, flows.source_type, flows.source_id, flows.payment_id
+
+),
+
+of_refunds as (
+
+    select
+        sent_back.tenant_id,
+        case
+            when sent_back.used_amount < sent_back.amount then 'refund_mismatch'
+            when sent_back.open_amount > 0 then 'refund_without_credit_note'
+            else 'matched'
+        end as status,
+        sent_back.source_id as reference,
+        sent_back.payment_id,
+        payments.customer_id,
+        case
+            when sent_back.used_amount < sent_back.amount then sent_back.used_amount
+            else sent_back.amount - sent_back.open_amount
+        end as expected_amount,
+        sent_back.amount as actual_amount,
+        payments.currency,
+        {{ local_date('sent_back.flowed_at', 'tenants.timezone') }} as since_on
+    from sent_back
+    inner join tenants on sent_back.tenant_id = tenants.tenant_id
+    left join payments
+        on
+            sent_back.tenant_id = payments.tenant_id
+            and sent_back.payment_id = payments.payment_id
+    -- One that failed in the end left nothing behind.
+    where sent_back.amount > 0
+
+),
+
+-- A credit note that promises money which has not gone out.
+owed_back as (
+
+    select
+        actions.tenant_id,
+        'credit_note_without_refund' as status,
+        notes.invoice_number as reference,
+        actions.invoice_id,
+        actions.customer_id,
+        actions.amount as expected_amount,
+        cast(0 as decimal(20, 4)) as actual_amount,
+        actions.currency,
+        actions.due_day as since_on
+    from {{ ref('int_dunning__actions') }} as actions
+    inner join {{ ref('stg_ratehouse__issued_invoices') }} as notes
+        on
+            actions.tenant_id = notes.tenant_id
+            and actions.invoice_id = notes.invoice_id
+    where actions.action = 'refund' and not actions.is_done
+
+),
+
+of_disputes as (
+
+    select
+        disputes.tenant_id,
+        case disputes.stage
+            when 'open' then 'disputed'
+            else 'dispute_lost'
+        end as status,
+        disputes.dispute_id as reference,
+        disputes.payment_id,
+        payments.customer_id,
+        disputes.amount as expected_amount,
+        cast(case disputes.stage when 'open' then disputes.amount else 0 end as decimal(20, 4)) as actual_amount,
+        disputes.currency,
+        {{ local_date('disputes.recorded_at', 'tenants.timezone') }} as since_on
+    from {{ ref('stg_ratehouse__dispute_states') }} as disputes
+    inner join tenants on disputes.tenant_id = tenants.tenant_id
+    left join payments
+        on
+            disputes.tenant_id = payments.tenant_id
+            and disputes.payment_id = payments.payment_id
+    where disputes.replaced_at is null and disputes.stage in ('open', 'lost', 'partially_lost')
+    qualify row_number() over (partition by disputes.tenant_id, disputes.dispute_id order by disputes.state_no desc) = 1
+
+),
+
+items as (
+
+    select * from of_payments
+    union all by name
+    select * from stuck
+    union all by name
+    select * from returned
+    union all by name
+    select * from of_invoices
+    union all by name
+    select * from recovered
+    union all by name
+    select * from of_refunds
+    union all by name
+    select * from owed_back
+    union all by name
+    select * from of_disputes
+
+)
+
+select
+    items.tenant_id,
+    'cash' as area,
+    items.status,
+    items.reference,
+    items.rule,
+    items.customer_id,
+    items.invoice_id,
+    items.payment_id,
+    cast(items.expected_amount as decimal(20, 4)) as expected_amount,
+    cast(items.actual_amount as decimal(20, 4)) as actual_amount,
+    cast(items.actual_amount - items.expected_amount as decimal(20, 4)) as difference,
+    items.currency,
+    cast(greatest(datediff('day', items.since_on, {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}), 0) as integer) as age_days
+from items
+inner join tenants on items.tenant_id = tenants.tenant_id

@@ -1,0 +1,262 @@
+-- The account with a payment processor: each movement against the payment or refund it is about, and each payout against the
+-- movements it pays out.
+with
+
+tenants as (
+
+    select
+        tenant_id,
+        {{ local_date('billing_as_of', 'timezone') }} as today,
+        {{ local_date('known_as_of', 'timezone') }} as known_on
+    from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+transactions as (
+
+    select * from {{ ref('stg_ratehouse__balance_transactions') }}
+    where coalesce(reporting_category, '') not in ('payout', 'payout_reversal')
+
+),
+
+payouts as (
+
+    select * from {{ ref('stg_ratehouse__payouts') }}
+
+),
+
+payments as (
+
+    select * from {{ ref('stg_ratehouse__payments') }}
+
+),
+
+refunds as (
+
+    select *
+    from {{ ref('stg_ratehouse__refund_states') }}
+    qualify row_number() over (partition by tenant_id, refund_id order by state_no desc) = 1
+
+),
+
+currencies as (
+
+    select * from {{ ref('currencies') }}
+
+),
+
+-- By exact identity: the payment's own, or the one the processor gave it.
+charged as (
+
+    select
+        transactions.tenant_id,
+        transactions.balance_transaction_id,
+        payments.payment_id,
+        payments.amount,
+        payments.currency,
+        case when transactions.source_id = payments.payment_id then 'payment_id' else 'provider_id' end as rule
+    from transactions
+    inner join payments
+        on
+            transactions.tenant_id = payments.tenant_id
+            and transactions.source_id in (payments.payment_id, payments.provider_id)
+    where transactions.reporting_category in ('charge', 'payment')
+    qualify row_number() over (
+        partition by transactions.tenant_id, transactions.balance_transaction_id order by transactions.source_id = payments.payment_id desc, payments.payment_id
+    ) = 1
+
+),
+
+sent_back as (
+
+    select
+        transactions.tenant_id,
+        transactions.balance_transaction_id,
+        refunds.payment_id,
+        -refunds.amount as amount,
+        refunds.currency,
+        'refund_id' as rule
+    from transactions
+    inner join refunds
+        on
+            transactions.tenant_id = refunds.tenant_id
+            and transactions.source_id = refunds.refund_id
+    where transactions.reporting_category = 'refund'
+
+),
+
+found as (
+
+    select * from charged
+    union all
+    select * from sent_back
+
+),
+
+-- What the payment comes to in the currency of the account, at the rate that the processor used.
+converted as (
+
+    select
+        transactions.tenant_id,
+        transactions.balance_transaction_id,
+        transactions.source_id,
+        transactions.reporting_category,
+        transactions.gross,
+        transactions.currency,
+        transactions.available_on,
+        found.payment_id,
+        found.rule,
+        case
+            when found.currency = transactions.currency then found.amount
+            when transactions.exchange_rate is not null
+                then {{ round_money('cast(found.amount * transactions.exchange_rate as decimal(38, 22))', 'currencies.minor_digits', "'half_up'") }}
+        end as expected_amount,
+        found.payment_id is null and transactions.reporting_category in ('charge', 'payment') as is_unknown_payment,
+        found.rule is null and transactions.reporting_category = 'refund' as is_unknown_refund,
+        found.rule is not null as is_found
+    from transactions
+    inner join currencies on transactions.currency = currencies.currency
+    left join found
+        on
+            transactions.tenant_id = found.tenant_id
+            and transactions.balance_transaction_id = found.balance_transaction_id
+
+),
+
+of_transactions as (
+
+    select
+        tenant_id,
+        case
+            when is_unknown_payment then 'missing_payment'
+            when is_unknown_refund then 'missing_refund'
+            when expected_amount is null then 'wrong_currency'
+            when expected_amount <> gross then 'amount_mismatch'
+            else 'matched'
+        end as status,
+        balance_transaction_id as reference,
+        payment_id,
+        rule,
+        expected_amount,
+        gross as actual_amount,
+        currency,
+        available_on as since_on
+    from converted
+    where is_found or is_unknown_payment or is_unknown_refund
+
+),
+
+-- Payments that the processor does not show, where its movements are known up to a later day.
+unseen as (
+
+    select
+        payments.tenant_id,
+        'missing_transaction' as status,
+        payments.payment_id as reference,
+        payments.payment_id,
+        payments.amount as expected_amount,
+        cast(0 as decimal(20, 4)) as actual_amount,
+        payments.currency,
+        cast(payments.recorded_at as date) as since_on
+    from payments
+    inner join (
+        select tenant_id, max(recorded_at) as recorded_at
+        from transactions
+        group by tenant_id
+    ) as seen on payments.tenant_id = seen.tenant_id
+    left join charged
+        on
+            payments.tenant_id = charged.tenant_id
+            and payments.payment_id = charged.payment_id
+    where
+        payments.status = 'succeeded'
+        and payments.provider_id is not null
+        and charged.payment_id is null
+        and payments.recorded_at < seen.recorded_at
+
+),
+
+-- What should have been paid out three days after it was available.
+waiting as (
+
+    select
+        transactions.tenant_id,
+        'missing_payout' as status,
+        transactions.balance_transaction_id as reference,
+        transactions.net as expected_amount,
+        cast(0 as decimal(20, 4)) as actual_amount,
+        transactions.currency,
+        transactions.available_on as since_on
+    from transactions
+    inner join tenants on transactions.tenant_id = tenants.tenant_id
+    left join payouts
+        on
+            transactions.tenant_id = payouts.tenant_id
+            and transactions.payout_id = payouts.payout_id
+    where payouts.payout_id is null and transactions.available_on + 3 < tenants.today
+
+),
+
+paid_out as (
+
+    select
+        tenant_id,
+        payout_id,
+        sum(net) as net
+    from transactions
+    where payout_id is not null
+    group by tenant_id, payout_id
+
+),
+
+-- Only automatic payouts name their movements; one made by hand has none to compare.
+of_payouts as (
+
+    select
+        payouts.tenant_id,
+        case
+            when payouts.status in ('failed', 'canceled', 'cancelled') then 'payout_failed'
+            when coalesce(paid_out.net, 0) <> payouts.amount then 'payout_mismatch'
+            else 'matched'
+        end as status,
+        payouts.payout_id as reference,
+        'payout_id' as rule,
+        coalesce(paid_out.net, 0) as expected_amount,
+        payouts.amount as actual_amount,
+        payouts.currency,
+        payouts.arrival_on as since_on
+    from payouts
+    left join paid_out
+        on
+            payouts.tenant_id = paid_out.tenant_id
+            and payouts.payout_id = paid_out.payout_id
+    where payouts.automatic is distinct from false or paid_out.payout_id is not null or payouts.status in ('failed', 'canceled', 'cancelled')
+
+),
+
+items as (
+
+    select * from of_transactions
+    union all by name
+    select * from unseen
+    union all by name
+    select * from waiting
+    union all by name
+    select * from of_payouts
+
+)
+
+select
+    items.tenant_id,
+    'processor' as area,
+    items.status,
+    items.reference,
+    items.rule,
+    items.payment_id,
+    cast(items.expected_amount as decimal(20, 4)) as expected_amount,
+    cast(items.actual_amount as decimal(20, 4)) as actual_amount,
+    cast(items.actual_amount - items.expected_amount as decimal(20, 4)) as difference,
+    items.currency,
+    cast(greatest(datediff('day', items.since_on, tenants.today), 0) as integer) as age_days
+from items
+inner join tenants on items.tenant_id = tenants.tenant_id
