@@ -214,7 +214,7 @@ def _line_rows(line: Line, fmt: Formats, words: Words, show_tax: bool, *, keep: 
     if quantity and line.unit_name:
         quantity = f"{quantity} {clean(line.unit_name)}"
     if line.line_type == "adjustment":
-        # Its amount is a difference: quantity × price would be what the whole period costs.
+        # Its amount is a difference: quantity times price would be what the whole period costs.
         notes.append(words["now_in_all"].format(quantity=quantity) if quantity else "")
         quantity = unit_price = ""
     tax = fmt.percent(line.tax_percent) if show_tax and line.tax_percent is not None else ""
