@@ -8,7 +8,17 @@ import typer
 from rich.console import Console
 
 from ratehouse import __version__
-from ratehouse.commands import explain, ingest, invoice, operate, preview, price_book, rejected, scenario
+from ratehouse.commands import (
+    deliver,
+    explain,
+    ingest,
+    invoice,
+    operate,
+    preview,
+    price_book,
+    rejected,
+    scenario,
+)
 from ratehouse.errors import RatehouseError
 
 app = typer.Typer(
@@ -27,6 +37,7 @@ app.add_typer(preview.app, name="preview")
 app.add_typer(price_book.app, name="price-book")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(invoice.app, name="invoice")
+app.add_typer(deliver.app, name="deliver")
 app.add_typer(rejected.app, name="rejected")
 
 

@@ -133,6 +133,10 @@ _CONTRACT_EVENT_TYPES = frozenset(
     "delivered redeemed progress breakage modification estimate billed paid credit refund cancelled".split()
 )
 
+_DELIVERY_EVENTS = frozenset(
+    "queued claimed sent refused deferred failed received not_received bounced retried".split()
+)
+
 STREAMS: dict[str, Stream] = {
     stream.name: stream
     for stream in (
@@ -369,6 +373,21 @@ STREAMS: dict[str, Stream] = {
             "period_closes",
             (_id("period"), _need("closed_at", "instant"), *_texts("prepared_by", "approved_by")),
             key=("period",),
+        ),
+        Stream(
+            "deliveries",
+            (
+                # what became of one message to one recipient; its state is a fold over these facts
+                _id("delivery_id"),
+                _need("event", choices=_DELIVERY_EVENTS),
+                _need("attempt", "whole"),
+                *_texts("channel", "invoice_id", "invoice_number", "kind", "customer_id"),
+                *_texts("recipient", "recipient_name", "language", "message_id"),
+                _need("occurred_at", "instant"),
+                Column("next_attempt_at", "instant"),
+                *_texts("code", "detail", "actor"),
+            ),
+            key=("delivery_id", "event", "attempt"),
         ),
         Stream(
             "price_books",

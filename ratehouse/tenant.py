@@ -10,6 +10,7 @@ import string
 import zoneinfo
 from collections.abc import Mapping
 from decimal import Decimal
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from ratehouse.price_book_source import (
     Amount,
     Count,
     Currency,
+    Date,
     LineMap,
     Percent,
     PositiveAmount,
@@ -106,6 +108,19 @@ def _iban(text: str) -> str:
         raise refusal("bad_value", f"{text[:40]!r} is no IBAN: {error}") from error
 
 
+def _mailbox(text: str) -> str:
+    try:
+        Address(addr_spec=text)
+    except Exception as error:  # its parser raises what it stumbles over
+        raise refusal(
+            "bad_value", f"{text[:80]!r} is no e-mail address, as in billing@acme.example."
+        ) from error
+    if "@" not in text or not text.isascii():
+        raise refusal("bad_value", f"{text[:80]!r} is no e-mail address, as in billing@acme.example.")
+    return text
+
+
+Mailbox = Annotated[Text, AfterValidator(_mailbox)]
 TimeZone = Annotated[Text, AfterValidator(check_zone)]
 NumberFormat = Annotated[Text, AfterValidator(_number_format)]
 ClockTime = Annotated[Text, AfterValidator(_clock_time)]
@@ -213,6 +228,17 @@ class Dunning(Strict):
     quiet_hours: Annotated[list[ClockTime], Field(min_length=2, max_length=2)] | None = None
 
 
+class Mail(Strict):
+    """Documents by e-mail. Those issued before `since` are never sent; without it nothing is."""
+
+    since: Date | None = None
+    sender: Mailbox | None = None
+    sender_name: Text | None = None
+    reply_to: Mailbox | None = None
+    bounces_to: Mailbox | None = None
+    attach: Literal["pdf", "facturx"] = "pdf"
+
+
 class Revenue(Strict):
     """Defaults of revenue recognition."""
 
@@ -233,6 +259,7 @@ class Tenant(Strict):
     invoicing: Invoicing = Invoicing()
     tax: Tax = Tax()
     dunning: Dunning = Dunning()
+    mail: Mail = Mail()
     accounts: dict[Text, Text] = Field(default_factory=dict)
     revenue: Revenue = Revenue()
 
@@ -270,6 +297,9 @@ def parse_tenant(data: Mapping[str, Any], file: str = "<data>", *, lines: LineMa
 
 
 def _check(tenant: Tenant, source: Source) -> None:
+    if tenant.mail.since is not None and tenant.mail.sender is None and tenant.legal_entity.email is None:
+        detail = "is needed to send documents: whom are they from? Or set legal_entity.email."
+        source.add("missing_key", ("mail", "sender"), detail)
     for role in tenant.accounts:
         if role not in ACCOUNTS:
             detail = f"is no account role. Known: {', '.join(ACCOUNTS)}."

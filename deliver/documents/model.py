@@ -166,6 +166,8 @@ class InvoiceDocument:
     """Codes of the catalogue (`reverse_charge`, …) or free text."""
     branding: Branding
     content_hash: str | None
+    discounts_by_rate: tuple[tuple[str, Decimal | None, Decimal], ...] = ()
+    """Discount lines summed by description and rate of tax, as negative amounts (on a credit note, positive)."""
 
     @property
     def is_draft(self) -> bool:
@@ -558,6 +560,7 @@ def _document(
 ) -> InvoiceDocument:
     groups: dict[tuple[str | None, str | None], list[Mapping[str, Any]]] = {}
     discounts: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    by_rate: dict[tuple[str, Decimal | None], Decimal] = defaultdict(lambda: ZERO)
     corrects: dict[str, date | None] = {}
     if head["corrects_number"]:
         corrects[head["corrects_number"]] = head["corrects_on"]
@@ -565,7 +568,9 @@ def _document(
         if row["corrects_number"]:
             corrects.setdefault(row["corrects_number"], row["corrects_on"])
         if row["line_type"] == "discount":
-            discounts[_text(row["description"]) or _humanise(row["charge"] or "discount")] += row["amount"]
+            name = _text(row["description"]) or _humanise(row["charge"] or "discount")
+            discounts[name] += row["amount"]
+            by_rate[name, row["tax_percent"]] += row["amount"]
         elif row["line_type"] != "tax":
             groups.setdefault((_text(row["subscription_id"]), row["customer_id"]), []).append(row)
     return InvoiceDocument(
@@ -601,6 +606,7 @@ def _document(
         notes=_notes(head["notes"]),
         branding=_branding(_json(head["tenant_document"])),
         content_hash=_text(head["content_hash"]),
+        discounts_by_rate=tuple((*key, amount) for key, amount in by_rate.items()),
     )
 
 

@@ -39,7 +39,7 @@ _OTHER_SCRIPTS = (
 )  # fmt: skip
 
 
-def render(document: InvoiceDocument, tenant_folder: Path | None = None) -> bytes:
+def render(document: InvoiceDocument, tenant_folder: Path | None = None, **options: Any) -> bytes:
     """The PDF of a document.
 
     The same document, template and fonts give the same bytes: the PDF's dates are the issue date at 00:00
@@ -49,6 +49,7 @@ def render(document: InvoiceDocument, tenant_folder: Path | None = None) -> byte
     Args:
         document: see `model.load_document`.
         tenant_folder: `tenants/<tenant>`, for its logo and `templates/`; None renders without both.
+        options: further options of the PDF engine, such as the variant of PDF and attachments.
 
     Raises:
         DocumentError: a broken template or a logo that cannot be read.
@@ -64,6 +65,7 @@ def render(document: InvoiceDocument, tenant_folder: Path | None = None) -> byte
         stylesheets=[engine.sheet(css)],
         cache=engine.images(),
         pdf_identifier=identifier,
+        **options,
     )
     return pdf
 

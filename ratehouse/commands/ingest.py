@@ -105,3 +105,39 @@ def stripe_command(
         made = ", ".join(f"{stream} {count:,}" for stream, count in sorted(landing.rows.items()))
         table.add_row(name, f"{landing.landed:,}", f"{landing.known:,}", why, made)
     Console(soft_wrap=True).print(table)
+
+
+@app.command("ecb")
+def ecb_command(
+    file: Annotated[
+        Path, typer.Argument(help="eurofxref-hist.zip or eurofxref.zip, as the bank publishes it.")
+    ],
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option("--tenant", help="Only for this tenant; may be repeated. Default: all."),
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Only rates of this day and later.")] = None,
+) -> None:
+    """Import the euro reference rates of the European Central Bank; a second import adds nothing."""
+    from datetime import date
+
+    from ingest.fx.ecb import import_rates
+    from ratehouse.lake import Lake
+    from ratehouse.settings import Settings
+
+    try:
+        start = date.fromisoformat(since) if since else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{since!r} is no date; write it as 2026-11-01") from error
+    settings = Settings.load()
+    names = tenant or sorted(found.parent.name for found in settings.tenants_dir.glob("*/tenant.yaml"))
+    if not names:
+        raise RatehouseError(f"{settings.tenants_dir} has no tenant; name one with --tenant.")
+    for name in names:
+        landed = import_rates(Lake(settings.lake_url), file, tenant_id=name, since=start)
+        note = (
+            "was already imported, nothing added"
+            if landed.already_landed
+            else f"{landed.rejected:,} rejected"
+        )
+        typer.echo(f"{name}: {landed.accepted:,} rates, {note}")

@@ -1,4 +1,4 @@
-"""`ratehouse invoice show | pdf`: an issued document in the terminal, or as files.
+"""`ratehouse invoice show | pdf | export`: an issued document in the terminal, or as files.
 
 Belongs here: arguments and terminal output. Does not belong here: reading, wording and rendering, which are
 `deliver.documents`. Reads the serving file only.
@@ -95,6 +95,38 @@ def pdf(
         )
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    number: Annotated[str, typer.Argument(help="Invoice or credit note number.")],
+    tenant: TenantOption,
+    file_format: Annotated[
+        str, typer.Option("--format", help="facturx (a PDF with the XML inside), cii or ubl (XML alone).")
+    ] = "facturx",
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
+) -> None:
+    """Write a document as an e-invoice of EN 16931, valid under the official schemas."""
+    from deliver.documents.model import connect_serving, find_invoices, load_documents
+    from deliver.documents.store import file_name
+    from deliver.einvoices.files import einvoice_xml, facturx_pdf
+
+    settings = Settings.load()
+    folder = settings.tenants_dir / tenant
+    own = folder if folder.is_dir() else None
+    with connect_serving(settings.serving_path) as connection:
+        (document,) = load_documents(connection, find_invoices(connection, tenant, numbers=[number]))
+    match file_format:
+        case "facturx":
+            content, ending = facturx_pdf(document, own), "pdf"
+        case "cii" | "ubl":
+            content, ending = einvoice_xml(document, "cii" if file_format == "cii" else "ubl", own), "xml"
+        case _:
+            raise typer.BadParameter("use facturx, cii or ubl", param_hint="--format")
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{file_name(number)}.{ending}"
+    path.write_bytes(content)
+    typer.echo(path)
 
 
 def _terminal(view: View, currency: str) -> Group:

@@ -43,6 +43,7 @@ select
     everyone.customer_id,
     coalesce(customers.name, everyone.customer_id) as name,
     customers.emails,
+    customers.billing_contacts,
     customers.currency as stated_currency,
     coalesce(customers.currency, tenants.currency) as currency,
     coalesce(customers.timezone, tenants.timezone) as timezone,

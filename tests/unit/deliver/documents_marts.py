@@ -17,7 +17,7 @@ import duckdb
 MONEY, PRICE, QUANTITY, EXACT = ("decimal(20,4)", "decimal(28,12)", "decimal(28,10)", "decimal(38,12)")
 TABLES: dict[str, dict[str, str]] = {
     "tenants": {"tenant_id": "varchar", "name": "varchar", "currency": "varchar", "document": "varchar"},
-    "customers": {"tenant_id": "varchar", "customer_id": "varchar", "name": "varchar"},
+    "customers": dict.fromkeys(["tenant_id", "customer_id", "name", "emails", "billing_contacts"], "varchar"),
     "runs": {"run_key": "varchar", "tenant_id": "varchar", "issued_at": "timestamptz"},
     "invoices": {
         **dict.fromkeys(

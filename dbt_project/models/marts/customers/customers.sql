@@ -3,6 +3,7 @@ select
     customer_id,
     name,
     emails,
+    billing_contacts,
     currency,
     timezone,
     country,

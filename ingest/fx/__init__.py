@@ -1,0 +1,1 @@
+"""Exchange rates into the stream `fx_rates`."""
