@@ -153,15 +153,36 @@ taxable as (
 
 ),
 
-taxed as (
+-- A share of what is priced: of 100 beside the lines, of 100 + rate out of them.
+scaled as (
 
     select
         taxable.*,
+        tenants.is_tax_inclusive,
+        {{ to_scaled('taxable.tax_percent', 12) }} as percent_scaled
+    from taxable
+    inner join tenants on taxable.tenant_id = tenants.tenant_id
+
+),
+
+exact as (
+
+    select
+        * exclude (is_tax_inclusive, percent_scaled),
+        {{ prorate('taxable_amount', 'percent_scaled', '(' ~ 100 * 10 ** 12 ~ ' + case when is_tax_inclusive then percent_scaled else 0 end)') }} as amount_exact
+    from scaled
+
+),
+
+taxed as (
+
+    select
+        taxable.* exclude (amount_exact),
         case
             when remaining.priced = -taxable.taxable_amount then cast(-remaining.tax as decimal(20, 4))
-            else {{ round_money(prorate('taxable.taxable_amount', to_scaled('taxable.tax_percent', 12), '(' ~ 100 * 10 ** 12 ~ ' + case when tenants.is_tax_inclusive then ' ~ to_scaled('taxable.tax_percent', 12) ~ ' else 0 end)'), 'currencies.minor_digits', 'tenants.rounding_mode') }}
+            else {{ round_money('taxable.amount_exact', 'currencies.minor_digits', 'tenants.rounding_mode') }}
         end as amount
-    from taxable
+    from exact as taxable
     inner join tenants on taxable.tenant_id = tenants.tenant_id
     inner join currencies on taxable.currency = currencies.currency
     left join corrected

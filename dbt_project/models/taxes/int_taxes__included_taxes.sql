@@ -39,12 +39,12 @@ running as (
         lines.tenant_id,
         lines.document_key,
         lines.line_no,
+        concat_ws('|', line_rates.tax_code, line_rates.tax_percent) as rate_key,
         tenants.rounding_mode,
         currencies.minor_digits,
         taxes.amount as tax,
         taxes.taxable_amount,
-        sum(lines.amount) over sequence as running_amount,
-        sum(lines.amount) over sequence - lines.amount as amount_before
+        sum(lines.amount) over sequence as running_amount
     from lines
     inner join tenants on lines.tenant_id = tenants.tenant_id
     inner join currencies on lines.currency = currencies.currency
@@ -64,12 +64,41 @@ running as (
         rows between unbounded preceding and current row
     )
 
+),
+
+-- In minor units, both of one sign.
+scaled as (
+
+    select
+        *,
+        sign(taxable_amount) * {{ to_minor('running_amount', 'minor_digits') }} as running_minor,
+        sign(taxable_amount) * {{ to_minor('taxable_amount', 'minor_digits') }} as taxable_minor
+    from running
+    where taxable_amount <> 0
+
+),
+
+exact as (
+
+    select
+        *,
+        {{ prorate('tax', 'running_minor', 'taxable_minor') }} as running_exact
+    from scaled
+
+),
+
+rounded as (
+
+    select
+        *,
+        {{ round_money('running_exact', 'minor_digits', 'rounding_mode') }} as running_tax
+    from exact
+
 )
 
 select
     tenant_id,
     document_key,
     line_no,
-    {{ included_share('running_amount') }} - {{ included_share('amount_before') }} as amount
-from running
-where taxable_amount <> 0
+    cast(running_tax - coalesce(lag(running_tax) over (partition by tenant_id, document_key, rate_key order by line_no), 0) as decimal(20, 4)) as amount
+from rounded
