@@ -14,7 +14,7 @@ _MACRO = re.compile(r"{%-?\s*macro\s+(\w+)\(([^)]*)\)\s*-?%}(.*?){%-?\s*endmacro
 
 
 def _call_of(name: str) -> Callable[..., str]:
-    return lambda *arguments: f"{name}({', '.join(map(str, arguments))})"
+    return lambda *arguments, **named: f"{name}({', '.join(map(str, (*arguments, *named.values())))})"
 
 
 def _text_of(body: str) -> Callable[[], str]:
