@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -269,8 +269,3 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no canonical text")
-
-
-def hashrows_of(rows: Iterable[dict[str, Any]]) -> str:
-    """A hash of rows that does not depend on their order."""
-    return digest(sorted(digest(row) for row in rows))
