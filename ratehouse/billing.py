@@ -70,21 +70,28 @@ def run(
         wanted = _chosen(configuration, tenants)
         chosen = billable(lake, configuration, wanted, bill_day)
         issued = Issued(None, 0, 0, ())
-        if chosen or not wanted:
+        built = bool(chosen) or not wanted
+        if built:
             set_clocks(lake, configuration, chosen, bill_day, known_at_the_time=known_at_the_time)
             progress("rating usage and fees")
             refresh(settings, lake)
             progress("issuing documents")
             with warehouse.connect(settings) as connection:
                 issued = ledger.issue(connection, lake, tenants=chosen)
-        if issued.run_key:
-            warehouse.prepare(settings, lake)
-            warehouse.build(settings, command="run", select=["source:ledger+"])
-        if closing.is_due(settings):
+        months_due = built and closing.is_due(settings)
+        # The nights before the last of a catch-up leave what they issued to the build of the next one.
+        if publish and not built:
+            refresh(settings, lake)
+        elif issued.run_key and (publish or months_due):
+            warehouse.build_on_ledger(settings, lake)
+        if months_due:
             progress("closing months")
-            closing.close_due(settings, lake)
+            with warehouse.connect(settings) as connection:
+                closing.close(connection, lake)
         if publish:
             progress("publishing")
+            if months_due:
+                warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
             warehouse.publish(settings)
     return Run(bill_day, issued, configuration.failures)
 

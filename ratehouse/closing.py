@@ -18,6 +18,9 @@ from ratehouse.ledger import digest, rows_of
 from ratehouse.ledger_schema import CLOSED_PERIODS, CLOSED_REVENUE
 from ratehouse.settings import Settings
 
+# What a close appends to, in the ledger.
+RELATIONS = ("closed_periods", "closed_revenue")
+
 # The journal without what a later build may word differently.
 _JOURNAL = """
     select
@@ -29,20 +32,6 @@ _JOURNAL = """
 """
 
 
-def close_due(settings: Settings, lake: Lake) -> int:
-    """Close every month that is due on the warehouse as it was built; the documents of the run must be in it.
-
-    Returns:
-        How many months were closed. The models that read the ledger are built again if there were any.
-    """
-    with warehouse.connect(settings) as connection:
-        closed = close(connection, lake)
-    if closed:
-        warehouse.prepare(settings, lake)
-        warehouse.build(settings, command="run", select=["source:ledger.closed_periods+"])
-    return closed
-
-
 def is_due(settings: Settings) -> bool:
     """Whether any month waits to be closed."""
     with warehouse.connect(settings) as connection:
@@ -51,7 +40,13 @@ def is_due(settings: Settings) -> bool:
 
 
 def close(connection: duckdb.DuckDBPyConnection, lake: Lake) -> int:
-    """Append the due closes in one write; the same facts on the same ledger are the same close."""
+    """Close every month that is due on the warehouse as it was built; the documents of the run must be in it.
+
+    The same facts on the same ledger are the same close. What reads `RELATIONS` is to be built again afterwards.
+
+    Returns:
+        How many months were closed.
+    """
     due = rows_of(connection, "intermediate.int_revenue__due_closes", "tenant_id, period")
     if not due:
         return 0

@@ -236,8 +236,7 @@ def _step(
     with warehouse.connect(settings) as connection:
         ledger.issue(connection, lake)
     if closing.is_due(settings):
-        warehouse.prepare(settings, lake)
-        warehouse.build(settings, command="run", select=["source:ledger+"])
+        warehouse.build_on_ledger(settings, lake)
         with warehouse.connect(settings) as connection:
             closing.close(connection, lake)
     checked = [
@@ -249,8 +248,7 @@ def _step(
     is_last = step == steps - 1
     if not checked and not is_last:
         return
-    warehouse.prepare(settings, lake)
-    warehouse.build(settings, command="run", select=["source:ledger+"])
+    warehouse.build_on_ledger(settings, lake)
     with warehouse.connect(settings) as connection:
         marts = _Marts(connection)
         for scenario, expected in checked:
