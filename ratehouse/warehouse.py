@@ -265,7 +265,7 @@ def _duckdb_type(kind: pa.DataType) -> str:
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """dbt keeps its whole project in objects that live until it ends; walking them again and again is a sixth of a build."""
+    """Walking the objects of the whole project, which live until dbt ends, again and again is a sixth of a build."""
     collecting = gc.isenabled()
     gc.disable()
     try:
