@@ -1,5 +1,5 @@
--- Identity 9. Each month opens where the last one closed, and opening plus movements is closing: deferred revenue and contract costs.
--- Fails when a movement has no column.
+-- Identity 9. Each month opens where the last one closed, and opening plus movements is closing: deferred revenue, contract costs and
+-- recurring revenue. Fails when a movement has no column.
 with
 
 deferred as (
@@ -28,6 +28,19 @@ costs as (
 
 ),
 
+mrr as (
+
+    select
+        tenant_id,
+        concat_ws('|', customer_id, currency) as reference,
+        period,
+        opening,
+        new + expansion + contraction + churn + reactivation as movements,
+        closing
+    from {{ ref('mrr_by_month') }}
+
+),
+
 rolled as (
 
     select
@@ -37,6 +50,8 @@ rolled as (
         select * from deferred
         union all
         select * from costs
+        union all
+        select * from mrr
     ) as every
 
 )

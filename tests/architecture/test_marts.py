@@ -93,6 +93,12 @@ PUBLIC = {
     "close_checklist": """
         period check_name status difference evidence
     """,
+    "mrr_by_month": """
+        customer_id opening new expansion contraction churn reactivation closing currency
+    """,
+    "entitlements": """
+        customer_id subscription_id feature value granted limit_quantity used_quantity valid_until
+    """,
     "journal_entries": """
         entry_id line_no period performance_period posted_on account_role account debit credit
         currency functional_debit functional_credit contract_id invoice_id memo

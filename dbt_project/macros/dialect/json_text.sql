@@ -1,7 +1,8 @@
-{# The text of a scalar inside JSON text; null when missing or JSON null. Path without the leading `$.`. #}
-{% macro json_text(document, path) -%}{{ return(adapter.dispatch('json_text', 'ratehouse')(document, path)) }}{%- endmacro %}
-{% macro default__json_text(document, path) -%}get_json_object({{ document }}, '$.{{ path }}'){%- endmacro %}
-{% macro duckdb__json_text(document, path) -%}json_extract_string({{ document }}, '$.{{ path }}'){%- endmacro %}
+{# The text of a scalar inside JSON text, or of one that is the whole text; null when missing or JSON null. Path without the
+   leading `$.`. #}
+{% macro json_text(document, path='') -%}{{ return(adapter.dispatch('json_text', 'ratehouse')(document, path)) }}{%- endmacro %}
+{% macro default__json_text(document, path) -%}get_json_object({{ document }}, '${{ '.' ~ path if path }}'){%- endmacro %}
+{% macro duckdb__json_text(document, path) -%}json_extract_string({{ document }}, '${{ '.' ~ path if path }}'){%- endmacro %}
 
 {# The same with a path held in a column, dots separating keys. #}
 {% macro json_text_at(document, path) -%}{{ return(adapter.dispatch('json_text_at', 'ratehouse')(document, path)) }}{%- endmacro %}

@@ -2,9 +2,12 @@
 -- stand for one event or member stay apart, the others are merged: there are thousands of times fewer slices than states.
 with
 
-slices as {{ not_materialized() }}(
+slices as (
 
-    select * from {{ ref('int_metering__measured_slices') }}
+    select
+        *,
+        row_number() over (order by slice_id) as slice_no
+    from {{ ref('int_metering__measured_slices') }}
 
 ),
 
@@ -17,8 +20,7 @@ states as {{ not_materialized() }}(
 placed as {{ not_materialized() }}(
 
     select
-        slices.tenant_id,
-        slices.slice_id,
+        slices.slice_no,
         case when slices.splits then states.dimension_values else '' end as dimension_values,
         case slices.bucket
             when 'hour' then states.hour_at
@@ -56,29 +58,46 @@ placed as {{ not_materialized() }}(
             and slices.period_start <= states.local_day
             and slices.last_day >= states.local_day
 
+),
+
+-- Grouped by number, named afterwards: a number is a quarter of an id to hash, and there are millions of states.
+merged as (
+
+    select
+        slice_no,
+        dimension_values,
+        bucket_label,
+        '' as item,
+        cast(sum(event_count) as bigint) as event_count,
+        cast(sum(skipped_values) as bigint) as skipped_values,
+        cast(sum(value_count) as bigint) as value_count,
+        sum(value_sum) as value_sum,
+        max(value_max) as value_max,
+        min(value_min) as value_min,
+        sum(amount_sum) as amount_sum,
+        arg_max(latest_value, latest_order) filter (where latest_value is not null) as latest_value,
+        max(latest_at) as latest_at,
+        max(latest_order) as latest_order,
+        sum(value_moment) as value_moment
+    from placed
+    where item = ''
+    group by slice_no, dimension_values, bucket_label
+
+),
+
+kept as (
+
+    select *
+    from placed
+    where item <> '' or item is null
+    union all by name
+    select * from merged
+
 )
 
-select *
-from placed
-where item <> '' or item is null
-union all by name
 select
-    tenant_id,
-    slice_id,
-    dimension_values,
-    bucket_label,
-    '' as item,
-    cast(sum(event_count) as bigint) as event_count,
-    cast(sum(skipped_values) as bigint) as skipped_values,
-    cast(sum(value_count) as bigint) as value_count,
-    sum(value_sum) as value_sum,
-    max(value_max) as value_max,
-    min(value_min) as value_min,
-    sum(amount_sum) as amount_sum,
-    arg_max(latest_value, latest_order) filter (where latest_value is not null) as latest_value,
-    max(latest_at) as latest_at,
-    max(latest_order) as latest_order,
-    sum(value_moment) as value_moment
-from placed
-where item = ''
-group by tenant_id, slice_id, dimension_values, bucket_label
+    slices.tenant_id,
+    slices.slice_id,
+    kept.* exclude (slice_no)
+from kept
+inner join slices on kept.slice_no = slices.slice_no

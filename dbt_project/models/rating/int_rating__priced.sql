@@ -201,13 +201,28 @@ complete as (
 
 ),
 
+-- Asked of the book once for each unit: a join of every slice with its book would copy the whole book as often.
+pricing_units as (
+
+    select
+        priced_in.*,
+        cast({{ json_text_at('books.document', "'units.' || priced_in.pricing_unit || '.digits'") }} as integer) as unit_digits,
+        cast({{ json_text_at('books.document', "'units.' || priced_in.pricing_unit || '.' || priced_in.currency") }} as decimal(28, 12)) as unit_rate
+    from (select distinct tenant_id, price_book, pricing_unit, currency from slices where pricing_unit is not null) as priced_in
+    inner join books
+        on
+            priced_in.tenant_id = books.tenant_id
+            and priced_in.price_book = books.price_book
+
+),
+
 placed as (
 
     select
         complete.*,
         slices.* exclude (slice_id),
-        cast({{ json_text_at('books.document', "'units.' || slices.pricing_unit || '.digits'") }} as integer) as unit_digits,
-        cast({{ json_text_at('books.document', "'units.' || slices.pricing_unit || '.' || slices.currency") }} as decimal(28, 12)) as unit_rate,
+        pricing_units.unit_digits,
+        pricing_units.unit_rate,
         currencies.minor_digits,
         tenants.rounding_mode,
         tenants.billing_as_of
@@ -215,10 +230,12 @@ placed as (
     inner join slices on complete.slice_id = slices.slice_id
     inner join tenants on slices.tenant_id = tenants.tenant_id
     inner join currencies on slices.currency = currencies.currency
-    inner join books
+    left join pricing_units
         on
-            slices.tenant_id = books.tenant_id
-            and slices.price_book = books.price_book
+            slices.tenant_id = pricing_units.tenant_id
+            and slices.price_book = pricing_units.price_book
+            and slices.pricing_unit = pricing_units.pricing_unit
+            and slices.currency = pricing_units.currency
 
 ),
 

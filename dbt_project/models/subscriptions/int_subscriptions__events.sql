@@ -23,9 +23,15 @@ customers as (
 
 ),
 
+-- The currency is read once a book, not once an event.
 books as (
 
-    select * from {{ ref('stg_ratehouse__price_books') }}
+    select
+        tenant_id,
+        price_book,
+        effective_from,
+        {{ json_text('document', 'currency') }} as currency
+    from {{ ref('stg_ratehouse__price_books') }}
 
 ),
 
@@ -102,10 +108,7 @@ priced as (
 
     select
         versions.*,
-        coalesce(
-            versions.created_currency, versions.stated_currency,
-            {{ json_text('books.document', 'currency') }}, versions.tenant_currency
-        ) as currency
+        coalesce(versions.created_currency, versions.stated_currency, books.currency, versions.tenant_currency) as currency
     from versions
     left join books
         on

@@ -120,38 +120,21 @@ current_periods as (
 
 ),
 
--- Recurring fees of the running slices, brought from their cycle to a month; a month is a twelfth of 365 days.
-fees as (
-
-    select
-        rated.tenant_id,
-        rated.subscription_id,
-        currencies.minor_digits,
-        {{ prorate(
-            'rated.amount_exact',
-            'slices.cycle_units * case when slices.cycle_months > 0 then 1 else 365 end',
-            'slices.service_units * case when slices.cycle_months > 0 then slices.cycle_months else 12 * slices.cycle_days end'
-        ) }} as monthly_exact
-    from {{ ref('int_rating__rated') }} as rated
-    inner join {{ ref('int_proration__slices') }} as slices on rated.slice_id = slices.slice_id
-    inner join tenants on rated.tenant_id = tenants.tenant_id
-    inner join {{ ref('currencies') }} as currencies on rated.currency = currencies.currency
-    where
-        rated.type = 'recurring'
-        and rated.service_start_at <= tenants.billing_as_of
-        and rated.service_end_at > tenants.billing_as_of
-        and slices.service_units > 0
-
-),
-
+-- Recurring fees of the running slices.
 monthly as (
 
     select
-        tenant_id,
-        subscription_id,
-        {{ round_money('cast(sum(monthly_exact) as ' ~ exact_amount() ~ ')', 'min(minor_digits)', "'half_up'") }} as mrr
-    from fees
-    group by tenant_id, subscription_id
+        fees.tenant_id,
+        fees.subscription_id,
+        {{ round_money('cast(sum(fees.monthly_exact) as ' ~ exact_amount() ~ ')', 'min(fees.minor_digits)', "'half_up'") }} as mrr
+    from {{ ref('int_rating__monthly_fees') }} as fees
+    inner join standing
+        on
+            fees.tenant_id = standing.tenant_id
+            and fees.subscription_id = standing.subscription_id
+            and fees.service_start <= standing.as_of_on
+            and fees.service_end > standing.as_of_on
+    group by fees.tenant_id, fees.subscription_id
 
 ),
 
