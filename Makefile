@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 
 export DO_NOT_TRACK := 1
 
-.PHONY: all-tests scenarios help demo test dashboard dagster lint unit bench clean format lock system-demo system-test system-bench
+.PHONY: scenarios help demo test dashboard dagster lint unit bench clean format lock system-demo system-test system-bench
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,7 +20,8 @@ help: ## Show what can be made
 demo: system-demo $(INSTALLED) ## Generate three companies, bill six months, publish, render invoices
 	$(BIN)/ratehouse demo
 
-test: system-test $(INSTALLED) lint unit scenarios ## Everything that must hold before a change lands
+test: system-test $(INSTALLED) lint ## Everything: structure, units, scenarios, pages, browser, orchestration, reliability, real data, S3
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(INSTALLED) ## Style, types, who may import whom
 	$(BIN)/ruff check .
@@ -34,10 +35,7 @@ unit: $(INSTALLED) ## The quick tests: structure, units
 		--ignore tests/architecture/test_marts.py --ignore tests/unit/dashboards --ignore tests/unit/test_explain.py
 
 scenarios: $(INSTALLED) ## The rules, each against the figures that must come out
-	$(BIN)/python -m ratehouse.cli scenario run $(filter-out tests/scenarios/dunning,$(wildcard tests/scenarios/*))
-
-all-tests: system-test $(INSTALLED) ## Every test, the slow ones too: pages, browser, orchestration, reliability, real data, S3
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m ratehouse.cli scenario run tests/scenarios
 
 dashboard: $(INSTALLED) ## The finance dashboards, in a browser
 	$(BIN)/streamlit run dashboards/finance/app.py

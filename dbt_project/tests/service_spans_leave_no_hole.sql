@@ -10,6 +10,7 @@ terms_charges as (
         terms_charges.subscription_id,
         terms_charges.charge,
         terms_charges.timezone,
+        terms_charges.proration_method,
         charges.type = 'usage' and terms_charges.trial_usage = 'billed' as is_owed_in_trials,
         terms_charges.starts_at,
         coalesce(terms_charges.ends_at, cast('9999-01-01' as timestamp with time zone)) as ends_at
@@ -21,27 +22,45 @@ terms_charges as (
 
 periods as (
 
-    select * from {{ ref('int_subscriptions__periods') }}
+    select
+        *,
+        coalesce(lead(period_start) over (partition by tenant_id, subscription_id order by period_start) <> period_end, true) as is_followed_by_none
+    from {{ ref('int_subscriptions__periods') }}
 
 ),
 
-in_force as (
+-- A period ends with its last day; of what is prorated by the second, a subscription's last one ends with the subscription.
+bounded as (
 
     select
-        terms_charges.tenant_id,
-        terms_charges.subscription_id,
-        terms_charges.charge,
-        sum(greatest(
-            epoch_us(least({{ start_of_day('periods.period_end', 'terms_charges.timezone') }}, terms_charges.ends_at))
-            - epoch_us(greatest({{ start_of_day('periods.period_start', 'terms_charges.timezone') }}, terms_charges.starts_at)), 0
-        )) as microseconds
+        terms_charges.*,
+        {{ start_of_day('periods.period_start', 'terms_charges.timezone') }} as period_start_at,
+        case
+            when
+                terms_charges.proration_method = 'second'
+                and periods.is_followed_by_none
+                and {{ local_date('terms_charges.ends_at', 'terms_charges.timezone') }} = periods.period_end
+                then terms_charges.ends_at
+            else {{ start_of_day('periods.period_end', 'terms_charges.timezone') }}
+        end as period_end_at
     from terms_charges
     inner join periods
         on
             terms_charges.tenant_id = periods.tenant_id
             and terms_charges.subscription_id = periods.subscription_id
     where not periods.is_trial or terms_charges.is_owed_in_trials
-    group by terms_charges.tenant_id, terms_charges.subscription_id, terms_charges.charge
+
+),
+
+in_force as (
+
+    select
+        tenant_id,
+        subscription_id,
+        charge,
+        sum(greatest(epoch_us(least(period_end_at, ends_at)) - epoch_us(greatest(period_start_at, starts_at)), 0)) as microseconds
+    from bounded
+    group by tenant_id, subscription_id, charge
 
 ),
 

@@ -133,7 +133,7 @@ def demo(
     """Generate the demo company, bill six months of it, and say where everything is."""
     import time
 
-    from ingest.demo import DemoPlan, land_demo
+    from ingest.demo import DemoPlan, land_demo, land_payments
     from ratehouse import billing
     from ratehouse.lake import Lake
     from ratehouse.settings import Settings
@@ -151,7 +151,20 @@ def demo(
     say(f"generating {events:,} usage events of {customers} customers in three companies")
     land_demo(lake, plan)
     month_starts = [day for day in _days(plan.start, plan.end) if day.day == 1 and day > plan.start]
-    runs = billing.bill_days(settings, month_starts, progress=say)
+    runs: list[Run] = []
+    for day in month_starts:
+        if runs:
+            paid = land_payments(lake, plan, runs[-1].issued.invoice_ids)
+            say(f"{day}: {paid:,} payments of the last documents")
+        runs.append(
+            billing.run(
+                settings,
+                day,
+                known_at_the_time=True,
+                publish=day == month_starts[-1],
+                progress=lambda step, day=day: say(f"{day}: {step}"),  # type: ignore[misc]
+            )
+        )
     issued = sum(done.issued.documents for done in runs)
     chosen = _showcase(settings)
     say(f"rendering {len(chosen)} of the documents; the others on demand")

@@ -57,7 +57,7 @@ dated as (
         customers.po_number,
         tenants.name as seller_name,
         coalesce(draws.credits_applied, 0) as credits_applied,
-        {{ local_date('tenants.known_as_of', 'customers.timezone') }} as known_on
+        {{ local_date('tenants.billing_as_of', 'tenants.timezone') }} as issued_on
     from totals
     inner join tenants on totals.tenant_id = tenants.tenant_id
     inner join customers
@@ -79,7 +79,8 @@ select
     dated.currency,
     dated.is_draft,
     dated.bill_date,
-    dated.bill_date as issued_on,
+    -- The series is the seller's, so its dates are days of the seller: customers of several zones share one night.
+    dated.issued_on,
     cast(dated.bill_date + cast(case when dated.kind = 'invoice' then dated.due_days else 0 end as integer) as date) as due_on,
     dated.subtotal,
     dated.discount,
