@@ -21,6 +21,16 @@ def main() -> None:
                 st.Page("views/invoices.py", title="Invoices", icon=":material/receipt_long:"),
                 st.Page("views/subscriptions.py", title="Subscriptions", icon=":material/autorenew:"),
             ],
+            "Cash": [
+                st.Page(
+                    "views/receivables.py", title="Receivables", icon=":material/account_balance_wallet:"
+                ),
+                st.Page("views/reconciliation.py", title="Reconciliation", icon=":material/rule:"),
+            ],
+            "Revenue": [
+                st.Page("views/recurring.py", title="Recurring revenue", icon=":material/trending_up:"),
+                st.Page("views/close.py", title="Close", icon=":material/lock_clock:"),
+            ],
             "Operations": [
                 st.Page("views/usage.py", title="Usage", icon=":material/bolt:"),
                 st.Page("views/runs.py", title="Runs", icon=":material/schedule:"),

@@ -5,7 +5,7 @@ Belongs here: furniture. Does not belong here: what one page shows, and reading 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,22 @@ def tenant() -> data.Row:
     """The chosen tenant: tenant_id, name, currency, timezone and its two clocks (UTC)."""
     chosen = st.session_state["tenant"]
     return next(row for row in data.tenants() if row["tenant_id"] == chosen)
+
+
+def choose_currency(found: Iterable[str], own: str, page: str) -> str:
+    """One of the currencies that a page has amounts in, since amounts of two are never added; the tenant's own first."""
+    codes = sorted(set(found), key=lambda code: (code != own, code))
+    if len(codes) == 1:
+        return codes[0]
+    chosen = st.segmented_control(
+        "Currency",
+        codes,
+        default=codes[0],
+        required=True,
+        key=f"{page}_currency",
+        label_visibility="collapsed",
+    )
+    return str(chosen or codes[0])
 
 
 def head(title: str, caption: str = "") -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import polars as pl
 import yaml
 
 from ingest.demo.companies import Company, company, customer_rows, subscription_event_rows
+from ingest.demo.dice import Dice
 from ingest.demo.faults import Received, receive
 from ingest.demo.plan import DemoPlan, DemoSummary
 from ingest.demo.usage import usage
@@ -22,6 +25,8 @@ from ratehouse.lake import Lake
 from ratehouse.streams import Landed, land
 
 SOURCE = "demo"
+# What a unit of foreign money is worth in the tenant's own on the first day, in millionths.
+_FIRST_RATES = {("kumo", "USD", "JPY"): 149_200_000, ("kumo", "KWD", "JPY"): 486_700_000}
 Progress = Callable[[str, float], None]
 
 
@@ -88,6 +93,7 @@ def land_demo(lake: Lake, plan: DemoPlan, *, progress: Progress | None = None) -
     events = [row for of in sellers for row in subscription_event_rows(plan, of)]
     put("customers", customers, "", plan.closes_at)
     put("subscription_events", events, "", plan.closes_at)
+    put("fx_rates", list(fx_rows(plan)), "", plan.closes_at)
     done.customers = sum(len(of.customers) for of in sellers)
     done.subscriptions = sum(len(of.subscriptions) for of in sellers)
     done.subscription_events = len(events)
@@ -124,6 +130,25 @@ def land_demo(lake: Lake, plan: DemoPlan, *, progress: Progress | None = None) -
     tell("done", 1.0)
     done.seconds = time.monotonic() - began
     return done
+
+
+def fx_rows(plan: DemoPlan) -> Iterator[dict[str, Any]]:
+    """What foreign money was worth on every working day, as a central bank would publish it in the afternoon."""
+    for (tenant, base, quote), millionths in _FIRST_RATES.items():
+        dice = Dice(plan.seed, "fx", tenant, base)
+        day = plan.start - timedelta(days=10)
+        while day < plan.end:
+            millionths += millionths * dice.one(-400, 400) // 100_000
+            if day.weekday() < 5:
+                yield {
+                    "tenant_id": tenant,
+                    "base": base,
+                    "quote": quote,
+                    "rate": Decimal(millionths).scaleb(-6),
+                    "rate_on": day,
+                    "recorded_at": datetime.combine(day, time_of_day(15), UTC),
+                }
+            day += timedelta(days=1)
 
 
 def _refuse_another_demo(lake: Lake, plan: DemoPlan) -> None:

@@ -144,6 +144,10 @@ def test_the_document_is_made_and_can_be_downloaded(page: sync_api.Page, address
         ("subscriptions?subscription=s1&", "s1", "Each bar is the service that one line pays for"),
         ("usage", "Usage & completeness", "Nothing is missing"),
         ("runs", "Runs", "Lines issued per run"),
+        ("receivables", "Receivables", "By customer"),
+        ("reconciliation", "Reconciliation", "From usage to cash"),
+        ("recurring", "Recurring revenue", "What moved it"),
+        ("close", "Close", "What 2026-02 posts"),
     ],
 )
 def test_every_page_draws_without_an_error(

@@ -33,7 +33,7 @@ def main() -> None:
             "The first run that finds something due issues them: `ratehouse run`.",
         )
         return
-    currency = _currency(documents, tenant["currency"])
+    currency = shell.choose_currency({row["currency"] for row in documents}, tenant["currency"], "overview")
     documents = [row for row in documents if row["currency"] == currency]
     months = sorted({row["month"] for row in documents})
     month = months[-1]
@@ -58,21 +58,6 @@ def main() -> None:
         _upcoming(upcoming, currency)
     with right:
         _attention(data.query("attention", tenant_id)[0])
-
-
-def _currency(documents: Sequence[data.Row], own: str) -> str:
-    found = sorted({row["currency"] for row in documents}, key=lambda code: (code != own, code))
-    if len(found) == 1:
-        return str(found[0])
-    chosen = st.segmented_control(
-        "Currency",
-        found,
-        default=found[0],
-        required=True,
-        key="overview_currency",
-        label_visibility="collapsed",
-    )
-    return str(chosen or found[0])
 
 
 def _headline(

@@ -187,3 +187,85 @@ def test_a_subscription_shows_what_every_line_pays_for(home: Path) -> None:
 
 def test_a_subscription_of_nobody_is_said_so(home: Path) -> None:
     assert "has no subscription s9" in words(page("subscriptions", tenant="shop", subscription="s9"))
+
+
+def test_receivables_are_by_age_and_customer(home: Path) -> None:
+    test = page("receivables", tenant="shop")
+    assert {metric.label: metric.value for metric in test.metric} == {
+        "Open": "122.25 USD",
+        "Overdue": "101.20 USD",
+        "In dispute": "0.00 USD",
+        "Dunning actions due": "0",
+    }
+    customers, invoices = test.dataframe[0].value, test.dataframe[1].value
+    assert customers.to_dict("records") == [
+        {
+            "customer": "Customer of shop",
+            "open_amount": "122.25",
+            "not_due": "21.05",
+            "days_30": "101.20",
+            "days_60": "",
+            "days_90": "",
+            "older": "",
+        }
+    ]
+    assert list(invoices["invoice_number"]) == ["SHP-2026-0001", "SHP-2026-0002"]
+    assert list(invoices["days_overdue"]) == [14, 0]
+
+
+def test_reconciliation_goes_from_usage_to_cash(home: Path) -> None:
+    test = page("reconciliation", tenant="shop")
+    (chain,) = test.dataframe[0].value.to_dict("records")
+    assert (chain["currency"], chain["invoiced"], chain["tax"], chain["paid"], chain["open_amount"]) == (
+        "USD",
+        "122.25",
+        "0.00",
+        "0.00",
+        "122.25",
+    )
+    exceptions = test.dataframe[2].value
+    # The one event that no meter takes.
+    assert ("Not billable", 1) in set(zip(exceptions["status"], exceptions["event_count"], strict=True))
+
+
+def test_recurring_revenue_is_bridged_month_by_month(home: Path) -> None:
+    test = page("recurring", tenant="shop")
+    metrics = {metric.label: metric.value for metric in test.metric}
+    assert (metrics["MRR"], metrics["ARR"], metrics["Net retention"], metrics["Customers"]) == (
+        "20.00 USD",
+        "240.00 USD",
+        "100.0%",
+        "1",
+    )
+    bridge = test.dataframe[0].value
+    assert list(bridge["period"]) == ["2026-03", "2026-02", "2026-01"]
+    assert list(bridge["new"]) == ["", "", "20.00"]
+    assert "Nobody moved" in words(test)
+    test.selectbox("recurring_period").select("2026-01").run()
+    assert test.dataframe[1].value.to_dict("records") == [
+        {
+            "customer": "Customer of shop",
+            "kind": "New",
+            "opening": "0.00",
+            "movement": "20.00",
+            "closing": "20.00",
+        }
+    ]
+
+
+def test_the_close_page_shows_the_gate_and_what_is_posted(home: Path) -> None:
+    test = page("close", tenant="shop")
+    metrics = {metric.label: metric.value for metric in test.metric}
+    assert (metrics["Standing"], metrics["Checks passed"]) == ("Ready to close", "6 of 7")
+    checks = test.dataframe[0].value.set_index("check")["status"].to_dict()
+    # January is still open.
+    assert (checks["Earlier months are closed"], checks["Journal balances"]) == ("Warning", "Passed")
+    # The usage of January, less what February took back or added: deferred is what was billed and not earned.
+    rolled = test.dataframe[1].value.set_index("period")
+    assert rolled.loc["2026-02", "opening"] == rolled.loc["2026-01", "closing"]
+    posted = test.dataframe[2].value.set_index("account_role")
+    assert posted.loc["Receivable", "debit"] == "101.20"
+    test.selectbox("close_period").select("2026-01").run()
+    checks = test.dataframe[0].value.set_index("check")
+    assert tuple(checks.loc["Rejected rows are replayed", ["status", "difference"]]) == ("Failed", "2")
+    assert {metric.label: metric.value for metric in test.metric}["Standing"] == "Not ready"

@@ -15,7 +15,8 @@ activations as (
 
 ),
 
--- Terms that are billed, with the last day that may be looked at.
+-- Terms that are billed, with the last day that may be looked at: the customer's. Months are those that have begun where the seller
+-- is, so that the bridges of all customers end with the same month.
 timeline as (
 
     select
@@ -23,7 +24,8 @@ timeline as (
         timeline.subscription_id,
         timeline.starts_on,
         timeline.ends_on,
-        {{ local_date('tenants.billing_as_of', 'timeline.timezone') }} as as_of_on
+        {{ local_date('tenants.billing_as_of', 'timeline.timezone') }} as as_of_on,
+        {{ local_date('tenants.billing_as_of', 'tenants.timezone') }} as reported_on
     from {{ ref('int_subscriptions__timeline') }} as timeline
     inner join tenants on timeline.tenant_id = tenants.tenant_id
     left join activations
@@ -45,6 +47,7 @@ fees as (
         fees.minor_digits,
         fees.monthly_exact,
         timeline.as_of_on,
+        timeline.reported_on,
         greatest(fees.service_start, timeline.starts_on) as starts_on,
         least(fees.service_end, coalesce(timeline.ends_on, fees.service_end)) as ends_on
     from {{ ref('int_rating__monthly_fees') }} as fees
@@ -66,7 +69,7 @@ months as (
         minor_digits,
         as_of_on,
         cast(unnest(generate_series(
-            cast(date_trunc('month', starts_on) as timestamp), cast(as_of_on as timestamp), to_months(1)
+            cast(date_trunc('month', starts_on) as timestamp), cast(reported_on as timestamp), to_months(1)
         )) as date) as month_start
     from (
         select
@@ -75,7 +78,8 @@ months as (
             currency,
             min(minor_digits) as minor_digits,
             min(starts_on) as starts_on,
-            max(as_of_on) as as_of_on
+            max(as_of_on) as as_of_on,
+            max(reported_on) as reported_on
         from fees
         group by tenant_id, customer_id, currency
     ) as customers
