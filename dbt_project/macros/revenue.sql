@@ -16,12 +16,12 @@
 {%- endmacro %}
 
 {# What one unit grows to between two days, times 10^15: compounded yearly, by equal months inside a year. `rate` is the yearly
-   rate times 10^12; nothing grows backwards. #}
+   rate times 10^12; nothing grows backwards. The rate goes in with the years: see `docs/naming.md` on columns in a fold. #}
 {% macro growth(rate, from_on, to_on) -%}
 {%- set elapsed = "greatest(" ~ schedule_position(to_on, "'ratable_month'") ~ " - " ~ schedule_position(from_on, "'ratable_month'") ~ ", 0)" -%}
 {%- set year = 12 * 377580 -%}
     {{ divide_half_up(
-        "(list_reduce(list_transform(range(cast(" ~ elapsed ~ " // " ~ year ~ " as bigint)), lambda year_no: cast(0 as hugeint)), lambda value, year_no: (value * (" ~ 10 ** 12 ~ " + " ~ rate ~ ") + " ~ 5 * 10 ** 11 ~ ") // " ~ 10 ** 12 ~ ", cast(" ~ 10 ** 15 ~ " as hugeint)) * (" ~ year * 10 ** 12 ~ " + " ~ rate ~ " * (" ~ elapsed ~ " % " ~ year ~ ")))",
+        "(list_reduce(list_transform(range(cast(" ~ elapsed ~ " // " ~ year ~ " as bigint)), lambda year_no: cast(" ~ rate ~ " as hugeint)), lambda value, grows: (value * (" ~ 10 ** 12 ~ " + grows) + " ~ 5 * 10 ** 11 ~ ") // " ~ 10 ** 12 ~ ", cast(" ~ 10 ** 15 ~ " as hugeint)) * (" ~ year * 10 ** 12 ~ " + " ~ rate ~ " * (" ~ elapsed ~ " % " ~ year ~ ")))",
         year * 10 ** 12
     ) }}
 {%- endmacro %}

@@ -143,3 +143,53 @@ def test_only_sources_read_tables_by_name() -> None:
         and re.search(r"\b(from|join)\s+(raw|ledger|staging|intermediate|marts)\.", code_of(path))
     }
     assert not direct
+
+
+_WORDS = frozenset(
+    "and as between bigint boolean case cast date decimal distinct else end false from hugeint in integer interval is json like"
+    " not null or struct then true varchar when day".split()
+)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in (*MODELS, *MACROS) if "list_reduce" in path.read_text()], ids=name_of
+)
+def test_a_fold_reads_no_column_of_its_row(path: Path) -> None:
+    """See docs/naming.md: DuckDB drops rows where the function of a `list_reduce` reads a column of equal values."""
+    text = re.sub(r"--[^\n]*|loop\.\w+", "", path.read_text(encoding="utf-8"))
+    for start in [found.end() for found in re.finditer(r"list_reduce\(", text)]:
+        _, function, *_ = _arguments(text[start:])
+        parameters = {
+            name.strip()
+            for names in re.findall(r"lambda\s+([\w,\s]+?):", function)
+            for name in names.split(",")
+        }
+        # Texts of SQL are read where a macro takes them for SQL: those are the only ones with a dot in them.
+        quoted = " ".join(one for one in re.findall(r"'([^']*)'", function) if "." in one)
+        heads = re.findall(
+            r"(?<![\w.'])([a-z_]\w*)\s*(?=\.)", re.sub(r"'[^']*'", "''", function) + " " + quoted
+        )
+        assert set(heads) <= parameters, (path.name, sorted(set(heads) - parameters))
+        plain = re.sub(
+            r"{{.*?}}|{%.*?%}", " ", re.sub(r"'[^']*'|\"[^\"]*\"", "''", function), flags=re.DOTALL
+        )
+        bare = set(re.findall(r"(?<![\w.])([a-z_]\w*)\b(?!\s*(?:[.(:]|:=))", plain))
+        assert bare <= parameters | _WORDS | {"lambda"}, (path.name, sorted(bare - parameters - _WORDS))
+
+
+def _arguments(text: str) -> list[str]:
+    """The arguments of a call whose opening bracket has just been read."""
+    arguments, depth, quoted = [""], 0, False
+    for sign in text:
+        quoted ^= sign == "'"
+        if not quoted:
+            depth += (sign in "([{") - (sign in ")]}")
+            if depth < 0:
+                break
+        if sign == "," and depth == 0 and not quoted:
+            # The comma between the parameters of a lambda divides nothing.
+            if not re.search(r"lambda\s+\w+$", arguments[-1]):
+                arguments.append("")
+                continue
+        arguments[-1] += sign
+    return arguments

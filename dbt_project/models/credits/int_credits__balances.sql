@@ -95,13 +95,20 @@ movements as (
 listed as (
 
     select
-        tenant_id,
-        grant_id,
-        list({ 'draws': day_order = 1, 'amount': cast(amount as decimal(28, 10)) } order by on_day, day_order) as movements,
-        cast(sum(case when day_order = 0 then amount else 0 end) as decimal(28, 10)) as granted,
-        cast(sum(case when day_order = 1 then amount else 0 end) as decimal(28, 10)) as drawn
+        movements.tenant_id,
+        movements.grant_id,
+        list(
+            { 'draws': movements.day_order = 1, 'amount': cast(movements.amount as decimal(28, 10)), 'keeps_at_most': grants.rollover_max }
+            order by movements.on_day, movements.day_order
+        ) as movements,
+        cast(sum(case when movements.day_order = 0 then movements.amount else 0 end) as decimal(28, 10)) as granted,
+        cast(sum(case when movements.day_order = 1 then movements.amount else 0 end) as decimal(28, 10)) as drawn
     from movements
-    group by tenant_id, grant_id
+    inner join grants
+        on
+            movements.tenant_id = grants.tenant_id
+            and movements.grant_id = grants.grant_id
+    group by movements.tenant_id, movements.grant_id
 
 ),
 
@@ -115,7 +122,7 @@ folded as (
         list_reduce(
             listed.movements,
             lambda rest, movement: cast(
-                case when movement.draws then rest - movement.amount else least(rest, grants.rollover_max) + movement.amount end
+                case when movement.draws then rest - movement.amount else least(rest, movement.keeps_at_most) + movement.amount end
                 as decimal(28, 10)
             ),
             cast(0 as decimal(28, 10))

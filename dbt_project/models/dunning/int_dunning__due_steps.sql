@@ -42,19 +42,22 @@ spans as (
 ladders as (
 
     select
-        tenant_id,
+        steps.tenant_id,
         list({
-            'pass_no': pass_no,
-            'step_no': step_no,
-            'after_days': after_days,
-            'days_into_pass': days_into_pass,
-            'is_first': step_no = 1
-        } order by pass_no, step_no) as ladder
+            'pass_no': steps.pass_no,
+            'step_no': steps.step_no,
+            'days_after_due': policies.grace_days + steps.after_days,
+            'days_into_pass': steps.days_into_pass,
+            'days_after_pass': coalesce(policies.days_between, 0) + 1,
+            'begins_pass': steps.step_no = 1 and steps.pass_no > 1
+        } order by steps.pass_no, steps.step_no) as ladder
     from steps
-    group by tenant_id
+    inner join policies on steps.tenant_id = policies.tenant_id
+    group by steps.tenant_id
 
 ),
 
+-- What the fold reads of its row is in its state and its steps: see `docs/naming.md` on columns in a fold.
 folded as (
 
     select
@@ -65,23 +68,24 @@ folded as (
             ladders.ladder,
             lambda now, step: list_transform(
                 -- A pass starts so many whole days after the last one ended.
-                [case when step.is_first and step.pass_no > 1 then now.reached + coalesce(policies.days_between, 0) + 1 else now.pass_on end],
+                [case when step.begins_pass then now.reached + step.days_after_pass else now.pass_on end],
                 lambda pass_on: list_transform(
                     [list_min(list_transform(
                         list_filter(
-                            spans.spans,
+                            now.spans,
                             lambda span: greatest(
                                 span.from_day,
-                                case when step.pass_no = 1 then cast(span.due_on + policies.grace_days + step.after_days as date) else cast(pass_on + step.days_into_pass as date) end
+                                case when step.pass_no = 1 then cast(span.due_on + step.days_after_due as date) else cast(pass_on + step.days_into_pass as date) end
                             ) < span.to_day
                             and (step.pass_no = 1 or pass_on is not null)
                         ),
                         lambda span: greatest(
                             span.from_day,
-                            case when step.pass_no = 1 then cast(span.due_on + policies.grace_days + step.after_days as date) else cast(pass_on + step.days_into_pass as date) end
+                            case when step.pass_no = 1 then cast(span.due_on + step.days_after_due as date) else cast(pass_on + step.days_into_pass as date) end
                         )
                     ))],
                     lambda day: {
+                        'spans': now.spans,
                         'pass_on': cast(pass_on as date),
                         'reached': day,
                         'log': list_append(now.log, { 'pass_no': step.pass_no, 'step_no': step.step_no, 'day': day })
@@ -89,6 +93,7 @@ folded as (
                 )[1]
             )[1],
             {
+                'spans': spans.spans,
                 'pass_on': cast(null as date),
                 'reached': cast(null as date),
                 'log': cast([] as struct(pass_no bigint, step_no bigint, day date) [])
@@ -96,7 +101,6 @@ folded as (
         ).log) as taken
     from spans
     inner join ladders on spans.tenant_id = ladders.tenant_id
-    inner join policies on spans.tenant_id = policies.tenant_id
 
 ),
 
