@@ -55,7 +55,7 @@ def vocabulary(frame: pl.DataFrame) -> dict[str, list[str]]:
 def matrix(frame: pl.DataFrame, words: Vocabulary) -> Floats:
     """One row of numbers per row of the frame: a column per known word, then the numbers, NaN where unknown."""
     columns = [
-        (frame[name].fill_null("") == word).cast(pl.Float64).to_numpy()
+        (frame[name].cast(pl.String).fill_null("") == word).cast(pl.Float64).to_numpy()
         for name in WORDS
         for word in words[name]
     ]

@@ -58,6 +58,8 @@ class Plan:
         fixed_share: share of invoices in the arm `fixed`.
         probability: that the retry succeeds then; None without a model.
         expected_value: probability times what is open, less the cost of a try, in `currency`; None without a model.
+        open_amount: what is open, in `currency`.
+        retry_cost: what a try costs, in `currency`.
         model: SHA-256 of the model; None without one.
         slots: the features of every allowed time, in the order of slot_no, as the model saw them.
     """
@@ -78,6 +80,8 @@ class Plan:
     fixed_share: Decimal
     probability: Decimal | None
     expected_value: Decimal | None
+    open_amount: Decimal
+    retry_cost: Decimal
     model: str | None
     slots: list[dict[str, Any]]
 
@@ -159,6 +163,8 @@ def _choose(
         fixed_share=fixed_share,
         probability=probabilities[chosen - 1],
         expected_value=values[chosen - 1],
+        open_amount=first["open_amount"],
+        retry_cost=first["retry_cost"],
         model=model.sha256 if model else None,
         slots=[{name: row[name] for name in FEATURES} for row in times],
     )

@@ -86,7 +86,11 @@ def train(attempts: pl.DataFrame, log: pl.DataFrame) -> RecoveryModel:
         "columns": column_names(words),
         "words": words,
         "calibration": calibration,
-        "splits": {"train_until": first.isoformat(), "calibrate_until": second.isoformat()},
+        "splits": {
+            "train_until": first.isoformat(),
+            "calibrate_until": second.isoformat(),
+            "test_until": max([*ordered["outcome_at"], *log["first_failed_at"]]).isoformat(),
+        },
         "attempts": {name: len(rows) for name, rows in spans.items()},
         "attempts_by_class": {
             str(word or ""): count for word, count in sorted(spans["train"]["failure_class"].value_counts().iter_rows(),

@@ -22,8 +22,8 @@ parsed as (
             else coalesce(cast({{ json_texts(json_part('document', 'dunning.retry_days')) }} as integer []), cast([] as integer []))
         end as retry_days,
         coalesce({{ json_text('document', 'dunning.retry') }} = 'model', false) as is_planned,
-        cast({{ json_text('document', 'dunning.recovery.random_percent') }} as decimal(28, 12)) as random_percent,
-        cast({{ json_text('document', 'dunning.recovery.fixed_percent') }} as decimal(28, 12)) as fixed_percent,
+        coalesce(cast({{ json_text('document', 'dunning.recovery.random_percent') }} as decimal(28, 12)), 5) as random_percent,
+        coalesce(cast({{ json_text('document', 'dunning.recovery.fixed_percent') }} as decimal(28, 12)), 5) as fixed_percent,
         {{ json_part('document', 'dunning.recovery.retry_cost') }} as retry_costs,
         {{ json_part('document', 'dunning.threshold') }} as thresholds,
         {{ json_part('document', 'dunning.limits') }} as limits,
