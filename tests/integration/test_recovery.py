@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -164,28 +163,9 @@ def test_what_is_planned_on_is_what_is_learned_from(
 def test_the_features_of_a_time_are_those_of_the_twin(
     story_told: tuple[Home, pl.DataFrame, list[Plan], int],
 ) -> None:
-    home, slots, _, _ = story_told
+    _, slots, _, _ = story_told
     for row in slots.iter_rows(named=True):
         assert {name: row[name] for name in SLOT_NUMBERS} == slot_features(row["retry_at"], FAILED)
-    for day, since, until in _pay_days(home):
-        at = datetime.combine(day, datetime.min.time(), UTC)
-        twin = slot_features(at, at)
-        assert (twin["days_since_payday"], twin["days_to_payday"]) == (since, until), day
-
-
-def _pay_days(home: Home) -> list[tuple[date, int, int]]:
-    """Every day of four years with the macro's pay days, from the SQL that dbt compiled for the model of attempts."""
-    target = home.settings.warehouse_path.parent / "dbt_target"
-    (compiled,) = target.rglob("compiled/**/int_dunning__attempt_features.sql")
-    found = re.search(r"cast\([^\n]*- greatest\(.*as days_to_payday", compiled.read_text(), re.DOTALL)
-    assert found, "the model's columns are not where they were"
-    columns = found[0].replace("states.timezone", "'UTC'").replace("attempts.attempted_at", "at")
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        return connection.execute(
-            f"select cast(at as date), {columns} from (select unnest(generate_series("
-            "timestamptz '2024-01-01 00:00+00', timestamptz '2027-12-31 00:00+00', interval 1 day)) as at)"
-        ).fetchall()
 
 
 def test_times_are_the_fixed_one_and_those_before_the_next_retry(
