@@ -7,9 +7,6 @@ from collections import Counter
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ratehouse.settings import Settings
 
@@ -79,18 +76,18 @@ def evaluate(
             f"No currency has {LEAST_INVOICES} failed invoices that were planned and are closed; nothing is estimated."
         )
         return
-    table = Table("currency", "estimate", "per failed invoice", "95 % interval", "invoices", "say as much as")
     for one in found:
+        typer.echo(
+            f"{one.currency}, per failed invoice; {one.invoices:,} invoices, which say as much as "
+            f"{one.effective_invoices:,.0f} that the policy had treated"
+        )
         for name, estimate in (
-            ("fixed schedule", one.fixed),
-            ("policy", one.policy),
             ("recovered value versus the fixed schedule", one.gain),
-            ("  by inverse propensities", one.gain_ips),
-            ("  by self-normalised ones", one.gain_snips),
+            ("the same by inverse propensities", one.gain_ips),
+            ("the same by self-normalised propensities", one.gain_snips),
+            ("the fixed schedule itself", one.fixed),
+            ("the policy itself", one.policy),
         ):
-            interval = f"{estimate.low:.2f} to {estimate.high:.2f}"
-            table.add_row(
-                one.currency, Text(name), f"{estimate.value:.2f}", interval,
-                f"{one.invoices:,}", f"{one.effective_invoices:,.0f}",
-            )  # fmt: skip
-    Console(soft_wrap=True).print(table)
+            typer.echo(
+                f"  {name}: {estimate.value:.2f}, 95 % interval {estimate.low:.2f} to {estimate.high:.2f}"
+            )
