@@ -56,7 +56,7 @@ BOOK = {
     },
 }
 PAYERS = [f"c{number}" for number in range(8)]
-HARD, LIMITED = "hard", "limited"
+HARD, LIMITED, EARLY = "hard", "limited", "early"
 
 
 class Home:
@@ -69,7 +69,7 @@ class Home:
         book = parse_price_book(BOOK)
         self.land("tenants", [tenant_row("acme", tenant)], KNOWN_FROM_THE_START)
         self.land("price_books", [book_row("acme", book)], KNOWN_FROM_THE_START)
-        everybody = [*PAYERS, HARD, LIMITED]
+        everybody = [*PAYERS, HARD, LIMITED, EARLY]
         self.land("customers", [{"customer_id": name, "effective_at": FIRST} for name in everybody], FIRST)
         self.land(
             "subscription_events",
@@ -126,6 +126,8 @@ def story_told(
     """Everybody's payment fails; retries are planned and tried at their times; every second one succeeds."""
     home = Home(tmp_path_factory.mktemp("recovery"))
     home.build(FIRST, issue=True)
+    home.payment(EARLY, "early-1", FAILED - timedelta(minutes=60), "failed")
+    home.payment(EARLY, "early-2", FAILED - timedelta(minutes=30), "succeeded")
     for name in PAYERS:
         home.payment(name, f"{name}-1", FAILED, "failed")
     home.payment(HARD, "hard-1", FAILED, "failed", failure_class="hard", failure_code="lost_card")
@@ -139,6 +141,10 @@ def story_told(
         (one,) = [one for one in plans if one.customer_id == name]
         status = "succeeded" if place % 2 else "failed"
         home.payment(name, f"{name}-2", one.retry_at + timedelta(seconds=30), status)
+    # Tried before all of this, told long after it: nobody could have planned on it.
+    told_late = {"recorded_at": FIRST + timedelta(days=50)}
+    home.payment(EARLY, "early-3", FAILED - timedelta(minutes=45), "failed", **told_late)
+    home.payment(PAYERS[0], "c0-late", FAILED - timedelta(minutes=45), "failed", **told_late)
     home.build(FIRST + timedelta(days=120))
     yield home, slots, plans, again
 
@@ -154,10 +160,19 @@ def test_what_is_planned_on_is_what_is_learned_from(
         (tried,) = attempts.filter(payment_id=f"{one.customer_id}-2").select(FEATURES).to_dicts()
         assert tried == planned
         assert one.slots[one.slot_no - 1] == planned
-    assert attempts.filter("is_recovered")["payment_id"].sort().to_list() == [
-        f"{name}-2" for name in PAYERS[1::2]
-    ]
+    recovered = [*(f"{name}-2" for name in PAYERS[1::2]), "early-2"]
+    assert attempts.filter("is_recovered")["payment_id"].sort().to_list() == recovered
     assert attempts["is_closed"].all()
+
+
+def test_only_what_was_known_counts(story_told: tuple[Home, pl.DataFrame, list[Plan], int]) -> None:
+    """One failure and one success with this method were known; eight failures of that minute and the late ones were not."""
+    home, slots, _, _ = story_told
+    tried = read_mart(home.settings, "recovery_attempts").filter(
+        pl.col("payment_id").is_in([f"{n}-2" for n in PAYERS])
+    )
+    for rows in (slots, tried):
+        assert rows.select("method_attempts", "method_successes", "failures").unique().rows() == [(2, 1, 1)]
 
 
 def test_the_features_of_a_time_are_those_of_the_twin(
