@@ -71,7 +71,7 @@ class World:
         object.__setattr__(self, "failures", [
             {
                 "tenant_id": TENANT,
-                "invoice_id": f"inv-{number:06d}",
+                "invoice_id": f"inv-{self.seed}-{number:06d}",
                 "customer_id": f"c-{customers[number]:06d}",
                 "currency": "EUR",
                 "first_failed_at": START + timedelta(seconds=int(seconds[number])),
