@@ -41,6 +41,7 @@ FACTS = (
     "disputes",
     "balance_transactions",
     "payouts",
+    "retry_plans",
     "bank_lines",
     "fx_rates",
     "tax_quotes",

@@ -390,6 +390,32 @@ STREAMS: dict[str, Stream] = {
             key=("delivery_id", "event", "attempt"),
         ),
         Stream(
+            # the time that was chosen for one retry, and all that is needed to judge the choice later
+            "retry_plans",
+            (
+                _id("plan_id"),
+                _id("invoice_id"),
+                Column("customer_id"),
+                _need("currency"),
+                _need("retry_no", "whole"),
+                _need("retry_at", "instant"),
+                Column("slot_no", "whole"),
+                Column("planned_slot_no", "whole"),
+                _need("arm", choices=frozenset({"fixed", "random", "planned"})),
+                _need("reason"),
+                Column("propensity", "rate"),
+                Column("random_share", "rate"),
+                Column("fixed_share", "rate"),
+                Column("probability", "rate"),
+                Column("expected_value", "money"),
+                Column("open_amount", "money"),
+                Column("retry_cost", "money"),
+                Column("model"),
+                Column("slots", "list"),
+            ),
+            key=("plan_id",),
+        ),
+        Stream(
             "price_books",
             (
                 _id("price_book"),

@@ -213,11 +213,20 @@ class DunningLimit(Strict):
     days: PositiveCount
 
 
+class Recovery(Strict):
+    """How a model that chooses the times of retries is kept honest: who is left to chance, and what a try costs."""
+
+    random_percent: Percent = Decimal(5)
+    fixed_percent: Percent = Decimal(5)
+    retry_cost: dict[Currency, PositiveAmount] = Field(default_factory=dict)
+
+
 class Dunning(Strict):
     """How unpaid invoices are followed up. By default nothing is retried and nobody is written to."""
 
     retry_days: list[Count] = Field(default_factory=list)
     retry: Literal["model"] | None = None
+    recovery: Recovery = Recovery()
     steps: list[DunningStep] = Field(default_factory=list)
     grace_days: Count = 0
     scope: Literal["invoice", "customer"] = "invoice"
@@ -306,6 +315,10 @@ def _check(tenant: Tenant, source: Source) -> None:
             source.add("unknown_key", ("accounts", role), detail)
     if tenant.dunning.retry is not None and tenant.dunning.retry_days:
         source.add("bad_value", ("dunning", "retry"), "either `retry: model` or retry_days, not both.")
+    recovery = tenant.dunning.recovery
+    if recovery.random_percent + recovery.fixed_percent > 100:
+        detail = "together with random_percent this is more than 100."
+        source.add("bad_value", ("dunning", "recovery", "fixed_percent"), detail)
     steps = [step.after_days for step in tenant.dunning.steps]
     if steps != sorted(steps):
         source.add("bad_value", ("dunning", "steps"), "steps go in the order of their after_days.")

@@ -55,6 +55,18 @@ PUBLIC = {
     "dunning_actions": """
         invoice_id customer_id step action due_at idempotency_key recovery_probability status
     """,
+    "recovery_attempts": """
+        invoice_id payment_id state_no customer_id currency first_failed_at attempted_at outcome_at is_recovered
+        is_closed failures failure_class failure_code method amount hours_waited slot_hour days_since_payday
+    """,
+    "recovery_slots": """
+        invoice_id retry_no slot_no customer_id currency retry_at open_amount retry_cost random_share fixed_share
+        failures failure_class failure_code method amount hours_waited slot_hour days_since_payday
+    """,
+    "recovery_plans": """
+        plan_id invoice_id customer_id currency retry_no planned_at retry_at slot_no arm reason propensity
+        probability model slots recovered_value is_closed
+    """,
     "subscriptions": """
         customer_id plan price_book lifecycle collection service_access billing renewal started_on
         current_period_start current_period_end trial_end ends_on mrr

@@ -35,7 +35,8 @@ retries as (
         'retry' as action,
         'keep' as billing,
         due_day,
-        {{ start_of_day('due_day', 'timezone') }} + due_after as due_at
+        due_at,
+        recovery_probability
     from {{ ref('int_dunning__due_retries') }}
 
 ),

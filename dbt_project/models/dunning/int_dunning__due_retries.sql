@@ -1,27 +1,10 @@
--- The retries of failed payments that fell due: so many days after the local day of the first failed attempt, while the invoice is open
--- and nothing holds it, not after a hard decline, and no more than the card network allows. A day on which it could not be tried is
--- not made up for.
+-- The retries of failed payments that fell due: while the invoice is open and nothing holds it, not after a hard decline, and no more than
+-- the card network allows. A day on which it could not be tried is not made up for.
 with
 
-policies as (
-
-    select * from {{ ref('int_dunning__policies') }}
-    where len(retry_days) > 0
-
-),
-
--- A network may have several, such as one for a day and one for a month.
 limits as (
 
-    select
-        tenant_id,
-        lower({{ json_text('network_limit', 'network') }}) as network,
-        list({
-            'most': cast({{ json_text('network_limit', 'max') }} as integer),
-            'days': cast({{ json_text('network_limit', 'days') }} as integer)
-        }) as limits
-    from (select tenant_id, unnest({{ json_elements('limits') }}) as network_limit from policies)
-    group by tenant_id, lower({{ json_text('network_limit', 'network') }})
+    select * from {{ ref('int_dunning__network_limits') }}
 
 ),
 
@@ -38,89 +21,22 @@ invoices as (
         invoice_id,
         customer_id,
         currency,
-        timezone,
-        due_after,
-        today
+        timezone
     from spans
 
 ),
 
--- Failed attempts, in the order in which they became known. One that names no document was for what was due first of what was open.
 failures as (
 
-    select
-        payment_references.tenant_id,
-        payment_references.invoice_id,
-        payments.payment_id,
-        payments.state_no,
-        payments.recorded_at,
-        coalesce(payments.attempted_at, payments.recorded_at) as attempted_at,
-        payments.method,
-        payments.failure_class
-    from {{ ref('stg_ratehouse__payment_states') }} as payments
-    inner join {{ ref('int_payments__references') }} as payment_references
-        on
-            payments.tenant_id = payment_references.tenant_id
-            and payments.payment_id = payment_references.payment_id
-    inner join spans
-        on
-            payment_references.tenant_id = spans.tenant_id
-            and payment_references.invoice_id = spans.invoice_id
-            and (
-                payment_references.rule <> 'oldest_due'
-                or (
-                    spans.opened_at <= payments.recorded_at
-                    and payments.recorded_at < coalesce(spans.closed_at, cast('9999-12-31' as timestamp with time zone))
-                )
-            )
-    where payments.status = 'failed' and payment_references.problem is null
-    qualify row_number() over (
-        partition by
-            payments.tenant_id, payments.payment_id, payments.state_no,
-            case when payment_references.rule <> 'oldest_due' then payment_references.invoice_id end
-        order by spans.due_on, payment_references.invoice_id, spans.opened_at
-    ) = 1
-
-),
-
-firsts as (
-
-    select
-        invoices.tenant_id,
-        invoices.invoice_id,
-        invoices.timezone,
-        invoices.due_after,
-        invoices.today,
-        {{ local_date('min(failures.attempted_at)', 'invoices.timezone') }} as failed_on
-    from failures
-    inner join invoices
-        on
-            failures.tenant_id = invoices.tenant_id
-            and failures.invoice_id = invoices.invoice_id
-    group by invoices.tenant_id, invoices.invoice_id, invoices.timezone, invoices.due_after, invoices.today
-
-),
-
-planned as (
-
-    select
-        firsts.*,
-        unnest(policies.retry_days) as after_days,
-        generate_subscripts(policies.retry_days, 1) as retry_no,
-        policies.max_attempts
-    from firsts
-    inner join policies on firsts.tenant_id = policies.tenant_id
+    select * from {{ ref('int_dunning__attempts') }}
+    where status = 'failed'
 
 ),
 
 dated as (
 
-    select
-        *,
-        cast(failed_on + after_days as date) as due_day,
-        {{ start_of_day('failed_on + after_days', 'timezone') }} + due_after as due_at
-    from planned
-    where retry_no <= coalesce(max_attempts, retry_no) and failed_on + after_days <= today
+    select * from {{ ref('int_dunning__retry_days') }}
+    where due_day <= today
 
 ),
 
@@ -146,8 +62,8 @@ told as (
         on
             dated.tenant_id = spans.tenant_id
             and dated.invoice_id = spans.invoice_id
-            and dated.due_day >= spans.from_day
-            and dated.due_day < spans.to_day
+            and dated.due_at >= spans.opened_at
+            and dated.due_at < coalesce(spans.closed_at, cast('9999-12-31' as timestamp with time zone))
     where not spans.is_held
     group by dated.tenant_id, dated.invoice_id, dated.retry_no, dated.due_day, dated.due_at
 
@@ -184,10 +100,7 @@ taken as (
         unnest(list_reduce(
             retries,
             lambda now, retry: case
-                when list_bool_or(list_transform(retry.limits, lambda one: greatest(
-                    len(list_filter(now, lambda earlier: earlier.due_day > retry.due_day - one.days)),
-                    len(list_filter(retry.attempted_on, lambda day: day > retry.due_day - one.days))
-                ) >= one.most)) then now
+                when {{ is_exhausted('retry.limits', 'retry.due_day', 'list_transform(now, lambda taken: taken.due_day)', 'retry.attempted_on') }} then now
                 else list_append(now, { 'retry_no': retry.retry_no, 'due_day': retry.due_day })
             end,
             cast([] as struct(retry_no bigint, due_day date) [])
@@ -202,11 +115,17 @@ select
     invoices.customer_id,
     invoices.currency,
     invoices.timezone,
-    invoices.due_after,
     taken.retry.retry_no,
-    taken.retry.due_day
+    taken.retry.due_day,
+    dated.due_at,
+    dated.recovery_probability
 from taken
 inner join invoices
     on
         taken.tenant_id = invoices.tenant_id
         and taken.invoice_id = invoices.invoice_id
+inner join dated
+    on
+        taken.tenant_id = dated.tenant_id
+        and taken.invoice_id = dated.invoice_id
+        and taken.retry.retry_no = dated.retry_no

@@ -40,8 +40,7 @@ select
     actions.action,
     actions.due_at,
     actions.idempotency_key,
-    -- Filled where a model chose the day.
-    cast(null as decimal(7, 6)) as recovery_probability,
+    cast(actions.recovery_probability as decimal(7, 6)) as recovery_probability,
     case
         when actions.action = 'refund' then case when actions.is_done then 'done' else 'due' end
         when actions.action = 'retry' and attempts.attempted_at >= actions.due_at then 'done'
