@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ratehouse import __version__
 from ratehouse.commands import (
+    close,
     deliver,
     explain,
     ingest,
@@ -31,6 +32,7 @@ app.command("demo")(operate.demo)
 app.command("run")(operate.run)
 app.command("backfill")(operate.backfill)
 app.command("doctor")(operate.doctor)
+app.command("close")(close.close)
 app.command("explain")(explain.explain)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(preview.app, name="preview")
