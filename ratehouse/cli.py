@@ -14,6 +14,7 @@ from ratehouse.commands import (
     explain,
     ingest,
     invoice,
+    journal,
     operate,
     preview,
     price_book,
@@ -40,6 +41,7 @@ app.add_typer(price_book.app, name="price-book")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(invoice.app, name="invoice")
 app.add_typer(deliver.app, name="deliver")
+app.add_typer(journal.app, name="journal")
 app.add_typer(rejected.app, name="rejected")
 
 

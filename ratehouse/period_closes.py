@@ -141,7 +141,8 @@ def approve(settings: Settings, tenant_id: str, period: str, *, by: str, now: da
         due = ["int_revenue__due_closes", "int_revenue__due_closed_revenue"]
         warehouse.build(settings, command="run", select=due)
         with warehouse.connect(settings) as connection:
-            closing.close(connection, lake, tenants=[tenant_id])
+            closed = closing.close(connection, lake, tenants=[tenant_id])
+        assert closed, "the models close what was approved"
         warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
         with warehouse.connect(settings) as connection:
             heads = closing.chain_heads(connection)
