@@ -13,7 +13,6 @@ from dagster import (
     AssetCheckEvaluation,
     AssetCheckResult,
     AssetExecutionContext,
-    AssetKey,
     AssetMaterialization,
     AssetObservation,
     Output,
@@ -81,13 +80,12 @@ def _events(
 ) -> Iterator[Event]:
     message = DbtCoreCliEventMessage(raw_event=dict(result), event_history_metadata={})
     for event in message.to_default_asset_events(translator.manifest, translator, context):
-        if isinstance(event, Output) and _key(context, event) not in context.selected_asset_keys:
-            # Built besides, for the second time in this run: true, but not an output of this step.
-            context.log_event(AssetMaterialization(_key(context, event), metadata=event.metadata))
-        else:
-            yield event
-
-
-def _key(context: AssetExecutionContext, output: Output[Any]) -> AssetKey:
-    key: AssetKey = context.assets_def.node_keys_by_output_name[output.output_name]
-    return key
+        if isinstance(event, Output):
+            # Not by the name of the output: what is built besides may be the asset of another step.
+            node = translator.models[result["data"]["node_info"]["unique_id"]]
+            key = translator.get_asset_key(node)
+            if key not in context.selected_asset_keys:
+                # Built for the second time in this run: true, but not an output of this step.
+                context.log_event(AssetMaterialization(key, metadata=event.metadata))
+                continue
+        yield event
