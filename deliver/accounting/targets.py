@@ -194,6 +194,8 @@ def _netsuite_amounts(payload: dict[str, Any]) -> list[tuple[str, Decimal]]:
     return [(item["account"]["id"], item.get("debit", 0) - item.get("credit", 0)) for item in items]
 
 
+# The rows of an import of QuickBooks, its largest amount and longest memo, the lines of a file of Xero, the digits of
+# NetSuite are documented by them. Where a system says nothing, the limit is one that it has room for.
 QUICKBOOKS = Target(
     "quickbooks",
     Limits(lines=1000, rows=1000, amount=Decimal("99999999999"), memo=4000),

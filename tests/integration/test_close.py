@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from deliver.accounting.export import export
 from ratehouse import billing, identities, period_closes, warehouse
 from ratehouse.errors import RatehouseError
 from ratehouse.ledger import ledger_files
@@ -122,6 +124,12 @@ def test_two_people_close_a_month_and_what_is_learned_later_posts_to_the_next(ac
     (close,) = acme.ledger()["closed_periods"]
     assert (close["tenant_id"], close["prepared_by"], close["approved_by"]) == ("acme", "alice", "bob")
     assert close["content_hash"] == content_hash and close["journal_lines"] == prepared.journal_lines
+
+    for form in ("csv", "parquet", "quickbooks-csv", "netsuite-csv"):
+        assert export(settings, "acme", "2026-09", form, acme.home / "out")
+    (xero,) = export(settings, "acme", "2026-09", "xero-csv", acme.home / "out")
+    amounts = [Decimal(row["*Amount"]) for row in csv.DictReader(xero.open(encoding="utf-8"))]
+    assert len(amounts) == prepared.journal_lines and sum(amounts) == 0 < max(amounts)
 
     before = _posted(acme)
     _late_call(acme, "2026-09-10T00:00:00Z")

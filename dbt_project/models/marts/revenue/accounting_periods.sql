@@ -53,7 +53,7 @@ select
     months.period,
     case
         when closing.closed_with is not null then 'closed'
-        when stated.approved_by is distinct from stated.prepared_by and stated.approved_by is not null then 'approved'
+        when stated.approved_by <> stated.prepared_by then 'approved'
         when stated.prepared_by is not null then 'soft_closed'
         when reopenings.period is not null then 'reopened'
         else 'open'
