@@ -15,7 +15,7 @@ from orchestration.defs.dbt.assets import dbt_definitions
 from orchestration.defs.documents.assets import documents
 from orchestration.defs.landing.assets import landing, tenants_in_order, usage_events
 from orchestration.defs.landing.checks import landed_quality
-from orchestration.defs.ledger.assets import issue
+from orchestration.defs.ledger.assets import close_definition, issue
 from orchestration.defs.nightly.assets import nightly_billing
 from orchestration.defs.nightly.jobs import backfill, nightly
 from orchestration.defs.nightly.schedules import nightly_schedule
@@ -51,7 +51,16 @@ def build_defs(
         **(resource_overrides or {}),
     }
     return Definitions(
-        assets=[landing, usage_events, *models, issue, serving_definition(marts), documents, nightly_billing],
+        assets=[
+            landing,
+            usage_events,
+            *models,
+            issue,
+            close_definition(marts),
+            serving_definition(marts),
+            documents,
+            nightly_billing,
+        ],
         asset_checks=[tenants_in_order, landed_quality],
         jobs=[nightly, backfill],
         schedules=[nightly_schedule],

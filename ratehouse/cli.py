@@ -9,10 +9,12 @@ from rich.console import Console
 
 from ratehouse import __version__
 from ratehouse.commands import (
+    close,
     deliver,
     explain,
     ingest,
     invoice,
+    journal,
     operate,
     preview,
     price_book,
@@ -32,6 +34,7 @@ app.command("demo")(operate.demo)
 app.command("run")(operate.run)
 app.command("backfill")(operate.backfill)
 app.command("doctor")(operate.doctor)
+app.command("close")(close.close)
 app.command("explain")(explain.explain)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(preview.app, name="preview")
@@ -40,6 +43,7 @@ app.add_typer(scenario.app, name="scenario")
 app.add_typer(invoice.app, name="invoice")
 app.add_typer(deliver.app, name="deliver")
 app.add_typer(recovery.app, name="recovery")
+app.add_typer(journal.app, name="journal")
 app.add_typer(rejected.app, name="rejected")
 
 

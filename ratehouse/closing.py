@@ -7,6 +7,7 @@ visible when its row in `ledger/closed_periods` is: that file is written last.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -15,21 +16,28 @@ import pyarrow as pa
 from ratehouse import __version__, warehouse
 from ratehouse.lake import Lake
 from ratehouse.ledger import digest, rows_of
-from ratehouse.ledger_schema import CLOSED_PERIODS, CLOSED_REVENUE
+from ratehouse.ledger_schema import CLOSED_JOURNAL, CLOSED_PERIODS, CLOSED_REVENUE
 from ratehouse.settings import Settings
 
-# What a close appends to, in the ledger.
+# What a close appends to in the ledger and models read.
 RELATIONS = ("closed_periods", "closed_revenue")
 
-# The journal without what a later build may word differently.
-_JOURNAL = """
-    select
-        period, entry_id, line_no, posted_on, account_role, account, debit, credit, currency,
-        functional_debit, functional_credit
-    from marts.journal_entries
-    where tenant_id = ? and period <= ? and period > ?
-    order by entry_id, line_no
-"""
+# What a close freezes of a month: values and dates, not how a build names them.
+REVENUE = tuple(name for name in CLOSED_REVENUE.names if name != "run_key")
+JOURNAL = tuple(
+    name for name in CLOSED_JOURNAL.names if name not in ("tenant_id", "closed_period", "run_key")
+)
+PERIOD = (
+    "tenant_id",
+    "period",
+    "closed_at",
+    "prepared_by",
+    "approved_by",
+    "billing_as_of",
+    "known_as_of",
+)
+
+Row = dict[str, Any]
 
 
 def is_due(settings: Settings) -> bool:
@@ -39,37 +47,44 @@ def is_due(settings: Settings) -> bool:
     return bool(found and found[0])
 
 
-def close(connection: duckdb.DuckDBPyConnection, lake: Lake) -> int:
+def close(connection: duckdb.DuckDBPyConnection, lake: Lake, *, tenants: Sequence[str] | None = None) -> int:
     """Close every month that is due on the warehouse as it was built; the documents of the run must be in it.
 
     The same facts on the same ledger are the same close. What reads `RELATIONS` is to be built again afterwards.
+
+    Args:
+        connection: the warehouse.
+        lake: where the ledger lives.
+        tenants: whose months; None means every tenant's.
 
     Returns:
         How many months were closed.
     """
     due = rows_of(connection, "intermediate.int_revenue__due_closes", "tenant_id, period")
-    if not due:
-        return 0
     revenue = rows_of(
         connection,
         "intermediate.int_revenue__due_closed_revenue",
         "tenant_id, closed_period, posting_period, contract_id, obligation_id, period",
     )
-    last = {
-        tenant: (period, content_hash)
-        for tenant, period, content_hash in connection.execute(
-            "select tenant_id, max(period), max_by(content_hash, period) from ledger.closed_periods group by all"
-        ).fetchall()
-    }
-    run_key = digest([due, revenue, sorted(last.items())])
-    periods: list[dict[str, Any]] = []
+    if tenants is not None:
+        due, revenue = ([row for row in rows if row["tenant_id"] in tenants] for rows in (due, revenue))
+    if not due:
+        return 0
+    before = last_closed(connection)
+    heads = chain_heads(connection)
+    run_key = digest([due, revenue, sorted(heads.items())])
+    periods: list[Row] = []
+    frozen_journal: list[Row] = []
     for row in due:
         tenant, period = row["tenant_id"], row["period"]
-        before, previous_hash = last.get(tenant, ("", ""))
         frozen = [one for one in revenue if one["tenant_id"] == tenant and one["closed_period"] == period]
-        journal = connection.execute(_JOURNAL, [tenant, period, before]).fetchall()
-        content_hash = digest([previous_hash, row, frozen, journal])
-        last[tenant] = (max(period, before), content_hash)
+        journal = journal_of(connection, tenant, after=before.get(tenant, ""), until=period)
+        previous_hash = heads.get(tenant, "")
+        heads[tenant] = content_hash(previous_hash, row, frozen, journal)
+        before[tenant] = max(period, before.get(tenant, ""))
+        frozen_journal += [
+            {"tenant_id": tenant, "closed_period": period, **line, "run_key": run_key} for line in journal
+        ]
         periods.append(
             {
                 **{name: row.get(name) for name in CLOSED_PERIODS.names},
@@ -77,14 +92,58 @@ def close(connection: duckdb.DuckDBPyConnection, lake: Lake) -> int:
                 "journal_lines": len(journal),
                 "code_version": __version__,
                 "run_key": run_key,
-                "content_hash": content_hash,
+                "content_hash": heads[tenant],
                 "previous_hash": previous_hash,
             }
         )
-    frozen = [
-        {**{name: row.get(name) for name in CLOSED_REVENUE.names}, "run_key": run_key} for row in revenue
-    ]
-    if frozen:
-        lake.write("ledger/closed_revenue", run_key, pa.Table.from_pylist(frozen, schema=CLOSED_REVENUE))
-    lake.write("ledger/closed_periods", run_key, pa.Table.from_pylist(periods, schema=CLOSED_PERIODS))
+    frozen_revenue = [{**{name: row.get(name) for name in REVENUE}, "run_key": run_key} for row in revenue]
+    for relation, schema, rows in (
+        ("closed_revenue", CLOSED_REVENUE, frozen_revenue),
+        ("closed_journal", CLOSED_JOURNAL, frozen_journal),
+        ("closed_periods", CLOSED_PERIODS, periods),
+    ):
+        if rows:
+            lake.write(f"ledger/{relation}", run_key, pa.Table.from_pylist(rows, schema=schema))
     return len(periods)
+
+
+def journal_of(connection: duckdb.DuckDBPyConnection, tenant_id: str, *, after: str, until: str) -> list[Row]:
+    """The journal of the months after `after` up to `until`, both YYYY-MM, as the warehouse has it now."""
+    journal = connection.sql(
+        f"select {', '.join(JOURNAL)} from marts.journal_entries"
+        " where tenant_id = $tenant_id and period > $after and period <= $until order by entry_id, line_no",
+        params={"tenant_id": tenant_id, "after": after, "until": until},
+    )
+    return list(journal.to_arrow_table().to_pylist())
+
+
+def content_hash(
+    previous_hash: str, period: Mapping[str, Any], revenue: Sequence[Row], journal: Sequence[Row]
+) -> str:
+    """The hash of a close: who closed what and when, the frozen revenue, the journal, and the close before it."""
+    return digest(
+        [
+            previous_hash,
+            {name: period[name] for name in PERIOD},
+            [{name: row[name] for name in REVENUE} for row in revenue],
+            [[line[name] for name in JOURNAL] for line in journal],
+        ]
+    )
+
+
+def last_closed(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The last closed month of each tenant that has one; a reopened one is not closed."""
+    return dict(
+        connection.execute(
+            "select tenant_id, max(period) from staging.stg_ratehouse__closed_periods group by all"
+        ).fetchall()
+    )
+
+
+def chain_heads(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The hash of each tenant's last close, in the order in which they were carried out, reopened or not."""
+    return dict(
+        connection.execute(
+            "select tenant_id, max_by(content_hash, (known_as_of, period)) from ledger.closed_periods group by all"
+        ).fetchall()
+    )

@@ -120,6 +120,20 @@ CLOSED_REVENUE = _schema(
     *_texts("currency", "run_key"),
 )
 
+# The journal of closed months as it was then: what a later build is compared with.
+CLOSED_JOURNAL = _schema(
+    *_texts("tenant_id", "closed_period", "period", "entry_id"),
+    ("line_no", pa.int64()),
+    ("posted_on", pa.date32()),
+    *_texts("account_role", "account"),
+    ("debit", MONEY),
+    ("credit", MONEY),
+    *_texts("currency"),
+    ("functional_debit", MONEY),
+    ("functional_credit", MONEY),
+    *_texts("run_key"),
+)
+
 RELATIONS: dict[str, pa.Schema] = {
     "invoices": INVOICES,
     "invoice_lines": INVOICE_LINES,
@@ -127,6 +141,7 @@ RELATIONS: dict[str, pa.Schema] = {
     "credit_note_uses": CREDIT_NOTE_USES,
     "runs": RUNS,
     "closed_revenue": CLOSED_REVENUE,
+    "closed_journal": CLOSED_JOURNAL,
     "closed_periods": CLOSED_PERIODS,
 }
 

@@ -136,6 +136,7 @@ _CONTRACT_EVENT_TYPES = frozenset(
 _DELIVERY_EVENTS = frozenset(
     "queued claimed sent refused deferred failed received not_received bounced retried".split()
 )
+_POSTING_EVENTS = frozenset("claimed posted refused deferred voided".split())
 
 STREAMS: dict[str, Stream] = {
     stream.name: stream
@@ -371,8 +372,13 @@ STREAMS: dict[str, Stream] = {
         ),
         Stream(
             "period_closes",
-            (_id("period"), _need("closed_at", "instant"), *_texts("prepared_by", "approved_by")),
-            key=("period",),
+            (
+                # stated at once, or what each of two people did, or a reopening; a fold over these facts
+                _id("period"),
+                _need("closed_at", "instant"),
+                *_texts("prepared_by", "approved_by", "prepared_hash", "reopened_by", "reason"),
+            ),
+            key=("period", "closed_at"),
         ),
         Stream(
             "deliveries",
@@ -414,6 +420,21 @@ STREAMS: dict[str, Stream] = {
                 Column("slots", "list"),
             ),
             key=("plan_id",),
+        ),
+        Stream(
+            "journal_postings",
+            (
+                # what became of one part of an entry in one accounting system; its state is a fold over these facts
+                _id("posting_id"),
+                _need("event", choices=_POSTING_EVENTS),
+                _need("attempt", "whole"),
+                *_texts("target", "period", "entry_id", "number", "sent_hash"),
+                Column("sent", "object"),
+                Column("external_id"),
+                _need("occurred_at", "instant"),
+                Column("detail"),
+            ),
+            key=("posting_id", "event", "attempt"),
         ),
         Stream(
             "price_books",

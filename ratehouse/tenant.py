@@ -254,6 +254,38 @@ class Revenue(Strict):
     ratable: Literal["day", "month"] = "day"
 
 
+class QuickBooks(Strict):
+    """QuickBooks Online: its ids of accounts by role, their names in its files, the customer of receivable lines."""
+
+    accounts: dict[Text, Text] = Field(default_factory=dict)
+    names: dict[Text, Text] = Field(default_factory=dict)
+    customer: Text | None = None
+
+
+class Xero(Strict):
+    """Xero: its account codes by role, where they differ from `accounts`, and the tax of a journal line."""
+
+    accounts: dict[Text, Text] = Field(default_factory=dict)
+    tax_rate: Text = "Tax Exempt"
+    tax_type: Text = "NONE"
+
+
+class NetSuite(Strict):
+    """NetSuite: its internal ids of accounts by role, of the subsidiary and of the tenant's currency."""
+
+    accounts: dict[Text, Text] = Field(default_factory=dict)
+    subsidiary: Text | None = None
+    currency: Text | None = None
+
+
+class Accounting(Strict):
+    """How the accounting system that takes the journal names what it has."""
+
+    quickbooks: QuickBooks = QuickBooks()
+    xero: Xero = Xero()
+    netsuite: NetSuite = NetSuite()
+
+
 class Tenant(Strict):
     """One seller and how it bills."""
 
@@ -270,6 +302,7 @@ class Tenant(Strict):
     dunning: Dunning = Dunning()
     mail: Mail = Mail()
     accounts: dict[Text, Text] = Field(default_factory=dict)
+    accounting: Accounting = Accounting()
     revenue: Revenue = Revenue()
 
     def document(self) -> dict[str, Any]:
@@ -309,10 +342,18 @@ def _check(tenant: Tenant, source: Source) -> None:
     if tenant.mail.since is not None and tenant.mail.sender is None and tenant.legal_entity.email is None:
         detail = "is needed to send documents: whom are they from? Or set legal_entity.email."
         source.add("missing_key", ("mail", "sender"), detail)
-    for role in tenant.accounts:
-        if role not in ACCOUNTS:
-            detail = f"is no account role. Known: {', '.join(ACCOUNTS)}."
-            source.add("unknown_key", ("accounts", role), detail)
+    systems = tenant.accounting
+    for place, roles in (
+        (("accounts",), tenant.accounts),
+        (("accounting", "quickbooks", "accounts"), systems.quickbooks.accounts),
+        (("accounting", "quickbooks", "names"), systems.quickbooks.names),
+        (("accounting", "xero", "accounts"), systems.xero.accounts),
+        (("accounting", "netsuite", "accounts"), systems.netsuite.accounts),
+    ):
+        for role in roles:
+            if role not in ACCOUNTS:
+                detail = f"is no account role. Known: {', '.join(ACCOUNTS)}."
+                source.add("unknown_key", (*place, role), detail)
     if tenant.dunning.retry is not None and tenant.dunning.retry_days:
         source.add("bad_value", ("dunning", "retry"), "either `retry: model` or retry_days, not both.")
     recovery = tenant.dunning.recovery

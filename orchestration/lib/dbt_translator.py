@@ -11,6 +11,9 @@ cycle, since the ledger is what the issue step makes of the due lines. So
 
 The first kind is stale once documents are issued; `billed_side` names those that are built again then.
 
+The close step is the same once more: it freezes what the models say, and they read what it froze. It comes after all of them
+and builds those that read it again by itself, in the few nights in which a month is closed; so no model depends on it.
+
 `usage` are the models that read events: incremental by the day on which events were received, with what is between
 them. They find out themselves which of those days have changed.
 """
@@ -24,7 +27,7 @@ from typing import Any
 from dagster import AssetDep, AssetKey, AssetSpec, FreshnessPolicy
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
-from orchestration.lib.names import CLOCKS, INVOICES, LEDGER
+from orchestration.lib.names import CLOCKS, CLOSED, INVOICES, LEDGER
 
 # What the issue step reads (ratehouse.ledger).
 ISSUE_READS = (
@@ -49,7 +52,7 @@ class RatehouseTranslator(DagsterDbtTranslator):
         ledger = {
             unique_id
             for unique_id, source in manifest["sources"].items()
-            if source["source_name"] == "ledger"
+            if source["source_name"] == "ledger" and AssetKey(["ledger", source["name"]]) in LEDGER
         }
         self.before_issue = _closure({names[name] for name in ISSUE_READS}, manifest["parent_map"])
         self.after_ledger = _closure(ledger, manifest["child_map"]) - ledger
@@ -105,6 +108,9 @@ class RatehouseTranslator(DagsterDbtTranslator):
     ) -> AssetSpec:
         """The asset of a node, with its edges to the ledger as the module says."""
         spec = super().get_asset_spec(manifest, unique_id, project)
+        if any(dep.asset_key in CLOSED for dep in spec.deps):
+            others = [dep for dep in spec.deps if dep.asset_key not in CLOSED]
+            spec = spec.replace_attributes(deps=others)
         if unique_id in self.before_issue:
             if any(dep.asset_key in LEDGER for dep in spec.deps):
                 others = [dep for dep in spec.deps if dep.asset_key not in LEDGER]

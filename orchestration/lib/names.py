@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dagster import AssetKey
 
-from ratehouse.ledger_schema import RELATIONS
+from ratehouse.ledger_schema import COMMITTED_BY
 from ratehouse.stream_schema import STREAMS
 
 # DuckDB lets one process write: every op that writes the warehouse file is in this pool, of which
@@ -20,7 +20,9 @@ USAGE_EVENTS = AssetKey(["raw", "usage_events"])
 TENANTS = AssetKey(["raw", "tenants"])
 CLOCKS = AssetKey(["raw", "tenant_clocks"])
 FACTS = tuple(AssetKey(["raw", name]) for name in (*STREAMS, "rejected") if name != "usage_events")
-LEDGER = tuple(AssetKey(["ledger", name]) for name in RELATIONS)
+# What the issue step appends to, and what the close step does.
+LEDGER = tuple(AssetKey(["ledger", name]) for name, by in COMMITTED_BY.items() if by == "runs")
+CLOSED = tuple(AssetKey(["ledger", name]) for name, by in COMMITTED_BY.items() if by == "closed_periods")
 INVOICES = AssetKey(["marts", "invoices"])
 SERVING = AssetKey(["serving", "current"])
 DOCUMENTS = AssetKey(["documents", "pdf"])

@@ -88,6 +88,10 @@ PUBLIC = {
         contract_id obligation_id customer_id period posting_period method recognised cumulative
         prior_performance currency
     """,
+    "accounting_periods": """
+        period status closed_with closed_at prepared_by prepared_at approved_by reopened_at reopened_by
+        reopening_reason content_hash
+    """,
     "contract_balances": """
         contract_id period billed recognised contract_liability contract_asset receivable
         refund_liability currency

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from dagster import (
@@ -28,7 +29,7 @@ from dagster import (
 from orchestration.build import build_defs
 from orchestration.defs.nightly.schedules import SCHEDULE, nightly_schedule
 from orchestration.lib.expectations import SUITES
-from orchestration.lib.names import BILLED_DAYS, LEDGER, NIGHT_TAG, TICK_TAG, WRITER_POOL
+from orchestration.lib.names import BILLED_DAYS, CLOSED, LEDGER, NIGHT_TAG, SERVING, TICK_TAG, WRITER_POOL
 from orchestration.lib.quality import newest, site_path, validate
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
@@ -128,7 +129,7 @@ def test_definitions_are_valid_and_named_as_the_warehouse(installation: Installa
     graph = installation.defs.resolve_asset_graph()
     keys = graph.get_all_asset_keys()
     assert {AssetKey(["raw", name]) for name in STREAMS} <= keys
-    assert {*LEDGER, AssetKey(["marts", "invoices"])} <= keys
+    assert {*LEDGER, *CLOSED, AssetKey(["marts", "invoices"])} <= keys
     assert graph.get(AssetKey(["marts", "invoices"])).group_name == "marts_billing"
     partitioned = {key.path[-1] for key in keys if graph.get(key).partitions_def is not None}
     assert {"usage_events", "int_metering__states", "nightly_billing"} <= partitioned
@@ -183,6 +184,26 @@ def test_a_night_issues_once_and_a_backfill_of_it_adds_nothing(installation: Ins
     metadata = event.materialization.metadata
     assert (metadata["days"].value, metadata["documents"].value) == (2, 0)
     assert installation.lake.read("ledger/invoices").num_rows == 2
+
+
+@pytest.mark.slow
+def test_a_night_closes_the_months_that_are_due_once_and_publishes_them(installation: Installation) -> None:
+    said = {"period": "2026-09", "closed_at": "2026-10-01T12:00:00Z", "recorded_at": "2026-10-01T12:00:00Z"}
+    land(installation.lake, "period_closes", [said], tenant_id="tiny", source="test", batch_id="close")
+    night = {"bill_day": "2026-10-02", "known_as_of": "2026-10-01T22:10:00+00:00", "tenants": [*ZONES]}
+    done = installation.run("nightly", night=night, tags=_range("2026-09-01", "2026-10-01"))
+    assert done.success, [event.message for event in done.all_events if event.is_step_failure]
+    assert not [check for check in done.get_asset_check_evaluations() if not check.passed]
+    closed = installation.lake.read("ledger/closed_periods").to_pylist()
+    assert [(row["tenant_id"], row["period"]) for row in closed] == [("tiny", "2026-09")]
+    assert {event.asset_key for event in done.get_asset_materialization_events()} >= {*CLOSED, SERVING}
+    with duckdb.connect(str(installation.settings.serving_path), read_only=True) as serving:
+        shown = serving.execute(
+            "select tenant_id, status, content_hash from marts.accounting_periods where period = '2026-09' order by all"
+        ).fetchall()
+    assert shown == [("sunrise", "open", None), ("tiny", "closed", closed[0]["content_hash"])]
+    assert installation.run("nightly", night=night, asset_selection=[*CLOSED]).success
+    assert installation.lake.read("ledger/closed_periods").num_rows == 1
 
 
 def _tick(installation: Installation, instance: DagsterInstance, at: str) -> list[RunRequest]:

@@ -40,5 +40,5 @@ where
     and stated.period < strftime({{ local_date('tenants.billing_as_of', 'tenants.timezone') }}, '%Y-%m')
     and (
         (stated.prepared_by is null and stated.approved_by is null)
-        or (stated.approved_by is not null and stated.approved_by is distinct from stated.prepared_by)
+        or stated.approved_by <> stated.prepared_by
     )

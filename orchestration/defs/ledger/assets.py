@@ -1,10 +1,11 @@
-"""The issue step as assets: due lines become documents, once. The ledger's models see it from here on."""
+"""The two steps that append to the ledger as assets: due lines become documents, once, and due months are closed, once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dagster import (
     AssetExecutionContext,
     AssetKey,
+    AssetsDefinition,
     AssetSpec,
     Failure,
     MaterializeResult,
@@ -13,9 +14,9 @@ from dagster import (
 )
 
 from orchestration.lib.dbt_translator import ISSUE_READS
-from orchestration.lib.names import LEDGER, WRITER_POOL
+from orchestration.lib.names import CLOSED, LEDGER, WRITER_POOL
 from orchestration.lib.resources import BillingNight
-from ratehouse import billing, ledger, warehouse
+from ratehouse import billing, closing, ledger, warehouse
 from ratehouse.configuration import load_configuration
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
@@ -70,3 +71,32 @@ def issue(
                 "tenants": ", ".join(tenants),
             },
         )
+
+
+def close_definition(marts: Iterable[AssetKey]) -> AssetsDefinition:
+    """The close step, after all of the marts: the journal that it freezes is then built and tested."""
+    deps = sorted(marts)
+
+    @multi_asset(
+        specs=[AssetSpec(key, deps=deps, group_name="ledger", kinds={"parquet"}) for key in CLOSED],
+        name="close",
+        pool=WRITER_POOL,
+        description="Freezes the months that are due to be closed, once, and shows them to what reads them.",
+    )
+    def close(
+        context: AssetExecutionContext, settings: ResourceParam[Settings], night: BillingNight
+    ) -> Iterator[MaterializeResult[None]]:
+        lake = Lake(settings.lake_url)
+        tenants = list(night.starts(load_configuration(settings)))
+        months = 0
+        with warehouse.writer(settings):
+            if closing.is_due(settings):
+                with warehouse.connect(settings) as connection:
+                    months = closing.close(connection, lake, tenants=tenants)
+            if months:
+                warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
+        context.log.info(f"{months} months closed")
+        for key in CLOSED:
+            yield MaterializeResult(key, metadata={"months": months, "tenants": ", ".join(tenants)})
+
+    return close

@@ -1,4 +1,4 @@
--- Revenue as it was posted when its month was closed.
+-- Revenue as it was posted when its month was closed; that of a reopened month no longer stands.
 with
 
 revenue as (
@@ -19,3 +19,4 @@ inner join closes
     on
         revenue.tenant_id = closes.tenant_id
         and revenue.closed_period = closes.period
+        and revenue.run_key = closes.run_key

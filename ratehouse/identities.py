@@ -1,0 +1,42 @@
+"""The identities over all data (`dbt_project/tests`), asked for one tenant: what fails for another is not its fault.
+
+Belongs here: running them and reading what failed. Does not belong here: what must hold, which the tests themselves say.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ratehouse import warehouse
+from ratehouse.settings import Settings
+from ratehouse.warehouse import BuildFailed
+
+
+def failing(settings: Settings, tenant_id: str) -> dict[str, int]:
+    """The identities that do not hold for a tenant on the warehouse as it is built, with the rows that break them.
+
+    One that says nothing of tenants holds for none if it fails. The caller holds the writer lock.
+
+    Raises:
+        BuildFailed: a test could not be run at all.
+    """
+    try:
+        warehouse.build(settings, command="test", select=["test_type:singular"])
+    except BuildFailed:
+        results = json.loads(
+            (settings.warehouse_path.parent / "dbt_target" / "run_results.json").read_text(encoding="utf-8")
+        )["results"]
+        if any(result["status"] not in ("pass", "fail") for result in results):
+            raise
+        broken = {}
+        with warehouse.connect(settings, read_only=True) as connection:
+            for result in results:
+                if result["status"] == "fail":
+                    found = connection.sql(result["compiled_code"])
+                    if "tenant_id" in found.columns:
+                        found = found.filter(f"tenant_id = '{tenant_id.replace(chr(39), chr(39) * 2)}'")
+                    rows = len(found.fetchall())
+                    if rows:
+                        broken[result["unique_id"].split(".")[2]] = rows
+        return broken
+    return {}
