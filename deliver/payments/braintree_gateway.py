@@ -1,7 +1,8 @@
 """Charging through Braintree.
 
-Braintree knows no idempotency keys. So the key is the order id of the transaction: it is searched for before anything
-is asked for, a sale is sent once and never repeated, and the search decides later what became of it.
+The key is the order id of the transaction: it is searched for before anything is asked for, a sale is sent once and never
+repeated, and the search decides later what became of it. It is sent as the API request key too: an account with at-most-once
+processing then does not even carry out a sale whose sender slept until another one had taken over.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from xml.parsers.expat import ExpatError
 
 import braintree
 from braintree.exceptions.authentication_error import AuthenticationError
@@ -42,8 +44,9 @@ from deliver.payments.gateway import (
 from ratehouse.money import in_minor_units, minor_units
 
 Result = TypeVar("Result")
-# Errors after which nobody knows.
+# Errors after which nobody knows; an answer that is no XML is one.
 _PASSING = (
+    ExpatError,
     UnexpectedError,
     ServerError,
     ServiceUnavailableError,
@@ -142,6 +145,7 @@ class BraintreeGateway:
             "amount": plain(charge.amount, charge.currency),
             "merchant_account_id": account,
             "order_id": charge.key,
+            "api_request_key": charge.key,
             "customer_id": charge.gateway_customer_id,
             "payment_method_token": charge.gateway_method_id,
             "transaction_source": "recurring",
@@ -164,7 +168,11 @@ class BraintreeGateway:
             )
         if not claim(refund.payment_id):
             raise AlreadyClaimed
-        options = {"amount": plain(refund.amount, refund.currency), "order_id": refund.key}
+        options = {
+            "amount": plain(refund.amount, refund.currency),
+            "order_id": refund.key,
+            "api_request_key": refund.key,
+        }
         return self._once(lambda: self._transactions.refund(paid.provider_id, options))
 
     def query(self, kind: Kind, payment_id: str, key: str, age: timedelta) -> Answer:
@@ -189,6 +197,9 @@ class BraintreeGateway:
                 failure_code=type(error).__name__,
                 detail=self._words(error),
             )
+        if result is None:
+            # An answer that holds neither a transaction nor an error.
+            return Answer("unknown", detail="Braintree's answer says nothing")
         if (transaction := getattr(result, "transaction", None)) is not None:
             return self._read(transaction)
         codes = [error.code for error in result.errors.deep_errors]

@@ -21,6 +21,9 @@ from pybreaker import CircuitBreaker, CircuitBreakerError
 
 from ratehouse.errors import RatehouseError
 
+# A retry says nothing by itself: what it came to is told once, in words that quote no request.
+stamina.instrumentation.set_on_retry_hooks([])
+
 Kind = Literal["charge", "refund"]
 Status = Literal["succeeded", "failed", "processing", "unknown", "absent"]
 # Asks for the right to go on, with the payment's identity; False means: stop.
