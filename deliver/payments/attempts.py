@@ -28,6 +28,8 @@ from ratehouse.settings import Settings
 from ratehouse.streams import check, empty
 
 HERE = Path(__file__).parent
+# Facts of this source are tellings: numbered, each the file of its number.
+SOURCE = "collection"
 STREAMS: dict[Kind, str] = {"charge": "payments", "refund": "refunds"}
 # After the claim of an attempt without an answer; then a person has to look.
 ASK_AFTER = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
@@ -214,7 +216,7 @@ def _write(lake: Lake, about: Due | Attempt, fact: Mapping[str, Any], number: in
     name = f"{about.kind}-{hashlib.sha256(meaning.encode()).hexdigest()[:40]}-{number:04d}"
     stream = STREAMS[about.kind]
     checked = check(
-        stream, [fact], tenant_id=about.tenant_id, source="collection", batch_id=name,
+        stream, [fact], tenant_id=about.tenant_id, source=SOURCE, batch_id=name,
         received_at=datetime.now(UTC),
     )  # fmt: skip
     if checked.rejected.num_rows:

@@ -2,7 +2,7 @@
 -- (the invoice that is charged, the payment that is refunded).
 with
 
--- Tellings of a subject are numbered; the number ends the name of their batch.
+-- What was told here. Tellings of a subject are numbered; the number ends the name of their batch.
 own as (
 
     select
@@ -13,7 +13,7 @@ own as (
         payment_id as told_id,
         * exclude (tenant_id, idempotency_key)
     from payments
-    where idempotency_key is not null
+    where source = 'collection'
     union all by name
     select
         tenant_id,
@@ -23,7 +23,7 @@ own as (
         refund_id as told_id,
         * exclude (tenant_id, idempotency_key)
     from refunds
-    where idempotency_key is not null
+    where source = 'collection'
 
 ),
 
@@ -31,14 +31,14 @@ numbered as (
 
     select
         *,
-        cast(right(batch_id, 4) as integer) as telling_no,
+        try_cast(right(batch_id, 4) as integer) as telling_no,
         -- How often it was found by then that nothing had been charged.
         count(*) filter (status = 'cancelled') over (
             partition by tenant_id, kind, idempotency_key order by batch_id
             rows between unbounded preceding and 1 preceding
         ) as absences,
         count(*) filter (status = 'cancelled') over (partition by tenant_id, kind, idempotency_key) as absences_in_all,
-        max(telling_no) over (partition by tenant_id, kind, subject) as last_telling_no
+        coalesce(max(telling_no) over (partition by tenant_id, kind, subject), 0) as last_telling_no
     from own
 
 ),
@@ -53,7 +53,7 @@ reported as (
         status,
         recorded_at
     from payments
-    where idempotency_key is null
+    where source is distinct from 'collection'
     union all
     select
         tenant_id,
@@ -62,7 +62,7 @@ reported as (
         status,
         recorded_at
     from refunds
-    where idempotency_key is null
+    where source is distinct from 'collection'
 
 ),
 

@@ -208,7 +208,7 @@ returned as (
         tenant_id,
         payment_id,
         sum(amount) filter (status is null or status not in ('failed', 'cancelled')) as amount,
-        max(recorded_at) filter (idempotency_key is null) as told_at
+        max(recorded_at) filter (source is distinct from 'collection') as told_at
     from standing_refunds
     group by all
 

@@ -91,6 +91,8 @@ class StripeGateway:
                         "currency": charge.currency.lower(),
                         "customer": charge.gateway_customer_id,
                         "payment_method": charge.gateway_method_id,
+                        # Whatever kind it is; the payer is not there to be sent to another page.
+                        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
                         "metadata": {
                             "customer_id": charge.customer_id,
                             "invoice_id": charge.invoice_id,

@@ -1,8 +1,8 @@
 """Payment gateways on loopback for tests: localstripe, a proxy before it that does what networks do, and a small Braintree.
 
-localstripe lacks two things of Stripe's reference, which the proxy adds: it does not know `off_session` when an
-intent is confirmed, and it does not answer a repeated `Idempotency-Key` as it answered the first time. The second can
-be left out, to see what holds without it.
+localstripe lacks some of Stripe's reference, which the proxy makes up for: it knows neither `automatic_payment_methods`
+nor `off_session` when an intent is confirmed, and it does not answer a repeated `Idempotency-Key` as it answered the
+first time. The last can be left out, to see what holds without it.
 """
 
 from __future__ import annotations
@@ -152,7 +152,11 @@ class StripeProxy(Unreliable):
         if self._idempotent and key in self.answers:
             return self.answers[key]
         self.bodies.append((handler.path, body))
-        form = [(name, value) for name, value in parse_qsl(body.decode()) if name != "off_session"]
+        form = [
+            (name, value)
+            for name, value in parse_qsl(body.decode())
+            if name != "off_session" and not name.startswith("automatic_payment_methods")
+        ]
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
         connection.request(
             handler.command,

@@ -204,6 +204,8 @@ def test_each_invoice_is_charged_once_and_what_came_of_it_is_a_fact(
         "succeeded", "requires_payment_method", "canceled"
     }, "what waits for the payer could be paid next to a retry"  # fmt: skip
 
+    confirmed = [body for path, body in proxy.bodies if path.endswith("/confirm")]
+    assert len(confirmed) == 3 and all(b"off_session=true" in body for body in confirmed)
     for hours in (1, 30, 800):
         assert not send(home, NOW + timedelta(hours=hours)).outcomes["succeeded"]
     assert len(stripe_server.objects("charge")) == 2 and len(facts(home)) == 6

@@ -111,7 +111,7 @@ def tell(lake: Lake, *rows: dict[str, Any]) -> None:
             "provider": "stripe", "idempotency_key": "k1", **row,
         }  # fmt: skip
         landed = land(
-            lake, "payments", [fact], tenant_id="acme", source="collection",
+            lake, "payments", [fact], tenant_id="acme", source="collection" if fact["idempotency_key"] else "stripe-webhook",
             batch_id=f"{'charge-x' if fact['idempotency_key'] else 'notice'}-{number:04d}", received_at=AT,
         )  # fmt: skip
         assert not landed.rejected
