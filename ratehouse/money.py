@@ -66,6 +66,18 @@ def round_to(value: Decimal, digits: int, mode: Mode = "half_up") -> Decimal:
     return _from_scaled(_rounded(Fraction(value) * Fraction(10) ** digits, mode), digits)
 
 
+def in_minor_units(amount: Decimal, currency: str) -> int:
+    """A rounded amount as a count of the currency's smallest units: 12.50 USD is 1250.
+
+    Raises:
+        RatehouseError: the currency is unknown, or the amount has more digits than its unit.
+    """
+    count = Fraction(amount) * 10 ** minor_units(currency)
+    if count.denominator != 1:
+        raise RatehouseError(f"{amount} {currency} is no whole number of its smallest unit.")
+    return count.numerator
+
+
 def divide(numerator: Decimal, denominator: Decimal, scale: int = 12) -> Decimal:
     """Exact quotient with `scale` digits after the point, rounded once, half away from zero.
 

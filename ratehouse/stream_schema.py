@@ -172,6 +172,8 @@ STREAMS: dict[str, Stream] = {
                 *_texts("tax_id_status", "parent_customer_id"),
                 Column("payment_terms_days", "whole"),
                 *_texts("po_number", "language"),
+                # what is charged by itself: {gateway, customer_id, method_id}, in the gateway's own ids
+                Column("payment_method", "object"),
                 Column("metadata", "object"),
             ),
             key=("customer_id", "effective_at"),
@@ -238,6 +240,8 @@ STREAMS: dict[str, Stream] = {
                 Column("failure_code"),
                 Column("attempted_at", "instant"),
                 Column("settled_at", "instant"),
+                # of an attempt that was made here: the key of the action it carries out
+                Column("idempotency_key"),
             ),
             key=("payment_id",),
         ),
@@ -250,6 +254,8 @@ STREAMS: dict[str, Stream] = {
                 _need("currency"),
                 Column("status"),
                 _need("effective_at", "instant"),
+                # of a refund that was asked for here: the key of its part of the action
+                Column("idempotency_key"),
             ),
             key=("refund_id",),
         ),

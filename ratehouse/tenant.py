@@ -248,6 +248,14 @@ class Mail(Strict):
     attach: Literal["pdf", "facturx"] = "pdf"
 
 
+class Collection(Strict):
+    """Money taken from stored payment methods. Invoices issued before `since` are never charged; without a gateway none is."""
+
+    gateway: Literal["stripe", "braintree"] | None = None
+    since: Date | None = None
+    merchant_accounts: dict[Currency, Text] = Field(default_factory=dict)
+
+
 class Revenue(Strict):
     """Defaults of revenue recognition."""
 
@@ -301,6 +309,7 @@ class Tenant(Strict):
     tax: Tax = Tax()
     dunning: Dunning = Dunning()
     mail: Mail = Mail()
+    collection: Collection = Collection()
     accounts: dict[Text, Text] = Field(default_factory=dict)
     accounting: Accounting = Accounting()
     revenue: Revenue = Revenue()
@@ -342,6 +351,12 @@ def _check(tenant: Tenant, source: Source) -> None:
     if tenant.mail.since is not None and tenant.mail.sender is None and tenant.legal_entity.email is None:
         detail = "is needed to send documents: whom are they from? Or set legal_entity.email."
         source.add("missing_key", ("mail", "sender"), detail)
+    if tenant.collection.gateway is not None and tenant.collection.since is None:
+        detail = "is needed to charge: the first issue date that is charged by itself."
+        source.add("missing_key", ("collection", "since"), detail)
+    if tenant.collection.gateway == "braintree" and not tenant.collection.merchant_accounts:
+        detail = "is needed by Braintree: the merchant account of each currency, as in {EUR: acme_eur}."
+        source.add("missing_key", ("collection", "merchant_accounts"), detail)
     systems = tenant.accounting
     for place, roles in (
         (("accounts",), tenant.accounts),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-# docs.stripe.com/currencies: amounts of these are whole units, or thousandths; ISK and UGX are in hundredths for compatibility.
-ZERO_DECIMALS = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
-THREE_DECIMALS = frozenset("BHD JOD KWD OMR TND".split())
+from ratehouse.stripe_terms import digits
 
 
 class BadAmount(ValueError):
@@ -30,5 +28,4 @@ def money(amount: Any, currency: Any) -> str:
     code = currency_of(currency)
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise BadAmount(f"{amount!r} is no integer amount")
-    digits = 0 if code in ZERO_DECIMALS else 3 if code in THREE_DECIMALS else 2
-    return format(Decimal(amount).scaleb(-digits), "f")
+    return format(Decimal(amount).scaleb(-digits(code)), "f")

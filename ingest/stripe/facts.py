@@ -11,21 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest.stripe.amounts import currency_of, money
+from ratehouse.stripe_terms import failure_class
 
 Row = dict[str, Any]
 Object = Mapping[str, Any]
-
-# docs.stripe.com/declines/codes: another attempt with the same card cannot succeed.
-HARD = frozenset(
-    "account_closed card_not_supported expired_card fraudulent incorrect_number invalid_account invalid_number"
-    " lost_card merchant_blacklist new_account_information_available no_account pickup_card restricted_card"
-    " revocation_of_all_authorizations revocation_of_authorization security_violation stolen_card stop_payment_order"
-    " testmode_decline transaction_not_allowed".split()
-)
-TECHNICAL = frozenset(
-    "api_error issuer_not_available processing_error reenter_transaction try_again_later".split()
-)
-AUTHENTICATION = frozenset("authentication_required authentication_not_handled offline_pin_required".split())
 
 _INTENT_STATUS = {
     "requires_payment_method": "initiated",
@@ -83,14 +72,6 @@ def instant(seconds: Any) -> datetime | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int):
         raise Unusable(f"{seconds!r} is no instant in whole seconds")
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def failure_class(code: str | None) -> str:
-    """What a decline means for another attempt: hard, authentication, technical or soft."""
-    for name, codes in (("hard", HARD), ("authentication", AUTHENTICATION), ("technical", TECHNICAL)):
-        if code in codes:
-            return name
-    return "soft"
 
 
 def identity(value: Any) -> str | None:
@@ -182,7 +163,8 @@ def _refund(thing: Object) -> Iterator[tuple[str, Row]]:
     yield (
         "refunds",
         {
-            "refund_id": identity(thing),
+            # A refund that was asked for here is known by the identity it was given here.
+            "refund_id": (thing.get("metadata") or {}).get("refund_id") or identity(thing),
             "payment_id": identity(thing.get("payment_intent")) or identity(thing.get("charge")),
             "amount": money(thing.get("amount"), thing.get("currency")),
             "currency": currency_of(thing.get("currency")),

@@ -1,4 +1,4 @@
--- Everything that ever fell due: retries, steps, and money that a credit note promises back. A fact that comes later changes none of
+-- Everything that ever fell due: first charges, retries, steps, and money that a credit note promises back. A fact that comes later changes none of
 -- it; a paid invoice only gets no further rows.
 with
 
@@ -38,6 +38,25 @@ retries as (
         due_at,
         recovery_probability
     from {{ ref('int_dunning__due_retries') }}
+
+),
+
+charges as (
+
+    select
+        tenant_id,
+        invoice_id as subject_id,
+        1 as episode_no,
+        invoice_id,
+        customer_id,
+        currency,
+        cast(null as integer) as step,
+        1 as pass,
+        'charge' as action,
+        'keep' as billing,
+        due_day,
+        {{ start_of_day('due_day', 'timezone') }} + due_after as due_at
+    from {{ ref('int_payments__due_charges') }}
 
 ),
 
@@ -104,6 +123,8 @@ actions as (
     select * from steps
     union all by name
     select * from retries
+    union all by name
+    select * from charges
     union all by name
     select * from refunds
 

@@ -58,6 +58,7 @@ select
     coalesce(customers.payment_terms_days, tenants.due_days) as due_days,
     customers.po_number,
     coalesce(customers.language, 'en') as language,
+    customers.payment_method,
     customers.metadata
 from everyone
 inner join tenants on everyone.tenant_id = tenants.tenant_id

@@ -12,7 +12,8 @@ receivables as (
 
 ),
 
--- A retry is done when an attempt followed.
+-- A charge or a retry is done when an attempt followed. One that was only begun, or given up before any money was asked for, is none; one
+-- that is promised for a later day stands for it.
 attempts as (
 
     select
@@ -24,7 +25,9 @@ attempts as (
         on
             payments.tenant_id = payment_references.tenant_id
             and payments.payment_id = payment_references.payment_id
-    where payment_references.problem is null
+    where
+        payment_references.problem is null
+        and (payments.status not in ('initiated', 'cancelled') or payments.attempted_at > payments.recorded_at)
     group by payments.tenant_id, payment_references.invoice_id
 
 )
@@ -43,7 +46,7 @@ select
     cast(actions.recovery_probability as decimal(7, 6)) as recovery_probability,
     case
         when actions.action = 'refund' then case when actions.is_done then 'done' else 'due' end
-        when actions.action = 'retry' and attempts.attempted_at >= actions.due_at then 'done'
+        when actions.action in ('charge', 'retry') and attempts.attempted_at >= actions.due_at then 'done'
         when actions.invoice_id is not null and coalesce(receivables.open_amount, 0) = 0 and receivables.written_off_at is null then 'released'
         else 'due'
     end as status

@@ -17,5 +17,6 @@ select
     due_days,
     po_number,
     language,
+    payment_method,
     metadata
 from {{ ref('int_subscriptions__customers') }}

@@ -22,5 +22,5 @@ inner join clocks on refunds.tenant_id = clocks.tenant_id
 where refunds.recorded_at <= clocks.known_as_of
 window in_order as (
     partition by refunds.tenant_id, refunds.refund_id
-    order by refunds.recorded_at, case refunds.status when 'pending' then 0 when 'failed' then 2 else 1 end, refunds.batch_id
+    order by refunds.recorded_at, case refunds.status when 'unknown' then 0 when 'pending' then 0 when 'failed' then 2 else 1 end, refunds.batch_id
 )
