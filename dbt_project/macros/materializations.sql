@@ -2,26 +2,19 @@
    place and drop the old: eight statements a model for engines that cannot replace. DuckDB replaces within the transaction. #}
 
 {% materialization table, adapter='duckdb', supported_languages=['sql'] %}
-    {%- set relation = this.incorporate(type='table') -%}
-    {%- do drop_other_kind(relation) -%}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {% call statement('main') -%}
-        create or replace table {{ relation }} as (
-        {{ compiled_code }}
-        )
-    {%- endcall %}
-    {%- if config.get('contract').enforced -%}{%- do keep_contract(relation) -%}{%- endif -%}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ adapter.commit() }}
-    {{ return({'relations': [relation]}) }}
+    {{ return(create_or_replace('table')) }}
 {% endmaterialization %}
 
 {% materialization view, adapter='duckdb', supported_languages=['sql'] %}
-    {%- set relation = this.incorporate(type='view') -%}
+    {{ return(create_or_replace('view')) }}
+{% endmaterialization %}
+
+{% macro create_or_replace(kind) -%}
+    {%- set relation = this.incorporate(type=kind) -%}
     {%- do drop_other_kind(relation) -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% call statement('main') -%}
-        create or replace view {{ relation }} as (
+        create or replace {{ kind }} {{ relation }} as (
         {{ compiled_code }}
         )
     {%- endcall %}
@@ -29,7 +22,7 @@
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ return({'relations': [relation]}) }}
-{% endmaterialization %}
+{%- endmacro %}
 
 {# A model that became a table stands where its view stood. #}
 {% macro drop_other_kind(relation) -%}

@@ -242,7 +242,7 @@ def test_what_cannot_be_said_writes_no_file(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-@pytest.mark.parametrize("target", TARGETS.values(), ids=str)
+@pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
 def test_a_long_memo_is_cut_and_keeps_its_number(target: Any) -> None:
     books = Books("acme", parse_tenant({"tenant": "acme", "accounting": MAPPED}).document())
     (part,) = split(_entry("1", "-1", memo="é" * 9000), target.limits)
