@@ -143,10 +143,9 @@ def approve(settings: Settings, tenant_id: str, period: str, *, by: str, now: da
         with warehouse.connect(settings) as connection:
             closed = closing.close(connection, lake, tenants=[tenant_id])
         assert closed, "the models close what was approved"
-        warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
+        _show(settings, lake, closing.RELATIONS)
         with warehouse.connect(settings) as connection:
             heads = closing.chain_heads(connection)
-        _show(settings, lake)
     return heads[tenant_id]
 
 
@@ -361,10 +360,11 @@ def _land(lake: Lake, tenant_id: str, action: str, fact: dict[str, Any], at: dat
         raise RatehouseError(f"The fact of {action} is not in order: {dict(landed.reasons)}.")
 
 
-def _show(settings: Settings, lake: Lake) -> None:
-    """Publish what the fact that just landed changes."""
+def _show(settings: Settings, lake: Lake, appended: Sequence[str] = ()) -> None:
+    """Publish what the fact that just landed changes, and what was appended to relations of the ledger with it."""
     warehouse.prepare(settings, lake)
-    warehouse.build(settings, command="run", select=[f"source:raw.{STREAM}+"])
+    sources = [f"raw.{STREAM}", *(f"ledger.{name}" for name in appended)]
+    warehouse.build(settings, command="run", select=[f"source:{source}+" for source in sources])
     warehouse.publish(settings)
 
 

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import yaml
 
-from ratehouse import closing, ledger, warehouse
+from ratehouse import billing, closing, ledger, warehouse
 from ratehouse.configuration import KNOWN_FROM_THE_START, book_row, tenant_row, with_negotiated_charges
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
@@ -231,9 +231,7 @@ def _step(
         if step < len(scenario.clock)
     ]
     land(lake, "tenant_clocks", clocks, tenant_id=None, source="scenario", batch_id=f"step-{step:03d}")
-    warehouse.prepare(settings, lake)
-    warehouse.seed(settings)
-    warehouse.build(settings, command="run")
+    billing.refresh(settings, lake)
     with warehouse.connect(settings) as connection:
         ledger.issue(connection, lake)
     if closing.is_due(settings):

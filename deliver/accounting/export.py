@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 
 from deliver.accounting.journal import AccountingError, load_books, load_entries, load_table
 from deliver.accounting.parts import files_of, split
-from deliver.accounting.targets import TARGETS, safe
+from deliver.accounting.targets import TARGETS
 from deliver.documents.model import connect_serving
 from ratehouse.canonical_json import canonical
 from ratehouse.settings import Settings
+from ratehouse.spreadsheets import safe
 
 FORMATS = ("csv", "parquet", *(f"{name}-{kind}" for name in TARGETS for kind in ("csv", "json")))
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")

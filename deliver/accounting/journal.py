@@ -6,7 +6,6 @@ posted (SQL), how a system writes it (`targets`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from deliver.documents.model import DocumentError
+from deliver.facts import tenant_document
 from ratehouse.errors import RatehouseError
 
 _LINES = """
@@ -128,12 +128,10 @@ def load_books(connection: duckdb.DuckDBPyConnection, tenant_id: str) -> Books:
     Raises:
         AccountingError: there is no such tenant.
     """
-    rows = connection.execute(
-        "select document from marts.tenants where tenant_id = ?", [tenant_id]
-    ).fetchall()
-    if not rows:
+    document = tenant_document(connection, tenant_id)
+    if document is None:
         raise AccountingError(f"There is no tenant {tenant_id} in the serving file.")
-    return Books(tenant_id, json.loads(rows[0][0]))
+    return Books(tenant_id, document)
 
 
 def load_entries(connection: duckdb.DuckDBPyConnection, tenant_id: str, period: str) -> list[Entry]:

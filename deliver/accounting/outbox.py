@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 
+from deliver import facts
 from deliver.accounting.journal import AccountingError
 from deliver.documents.formats import clean
 from ratehouse.canonical_json import canonical
 from ratehouse.lake import Lake
-from ratehouse.streams import check, empty
 
 HERE = Path(__file__).parent
 STREAM = "journal_postings"
@@ -74,12 +74,8 @@ def posting_id(tenant_id: str, target: str, number: str) -> str:
 
 def read_postings(lake: Lake, tenant_id: str, target: str) -> dict[str, Posting]:
     """Every posting of a tenant to a system by its number."""
-    files = lake.files(f"raw/{STREAM}")
     with duckdb.connect() as connection:
-        lake.register(connection)
-        connection.execute("set TimeZone = 'UTC'")
-        facts = connection.read_parquet(files).to_arrow_table() if files else empty(STREAM)
-        connection.register(STREAM, facts)
+        facts.register(connection, lake, [STREAM])
         rows = connection.sql((HERE / "outbox.sql").read_text(encoding="utf-8")).to_arrow_table().to_pylist()
     found = [Posting(**row) for row in rows]
     return {one.number: one for one in found if one.tenant_id == tenant_id and one.target == target}
@@ -96,8 +92,7 @@ def record(
 ) -> bool:
     """Land one fact about a posting; False, and nothing changed, if that fact is there already.
 
-    Whoever lands `claimed` of an attempt has the right to make it. Not through `streams.land`: whether the file was there
-    before is the very question here.
+    Whoever lands `claimed` of an attempt has the right to make it.
     """
     name = f"journal-{posting.posting_id}-{posting.attempt}-{event}"
     fact = {
@@ -114,13 +109,9 @@ def record(
         "occurred_at": at,
         "detail": clean(detail)[:500] if detail else None,
     }
-    received = datetime.now(UTC)
-    checked = check(
-        STREAM, [fact], tenant_id=posting.tenant_id, source="journal", batch_id=name, received_at=received
+    return facts.append(
+        lake, STREAM, [fact], tenant_id=posting.tenant_id, source="journal", name=name, error=AccountingError
     )
-    if checked.rejected.num_rows:
-        raise AccountingError(f"A fact about the journal is not in order: {checked.rejected['reason'][0]}.")
-    return lake.write(f"raw/{STREAM}", name, checked.accepted)
 
 
 def idempotency_key(posting: Posting) -> str:

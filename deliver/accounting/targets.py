@@ -14,8 +14,8 @@ from typing import Any
 
 from deliver.accounting.journal import Books
 from deliver.accounting.parts import Limits, Part
+from ratehouse.spreadsheets import safe
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 Row = list[str]
 
 
@@ -40,11 +40,6 @@ class Target:
     payload: Callable[[Part, Books], dict[str, Any]]
     wrap: Callable[[Sequence[dict[str, Any]]], Any]
     amounts: Callable[[dict[str, Any]], list[tuple[str, Decimal]]]
-
-
-def safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it."""
-    return "'" + text if text.startswith(_FORMULA) else text
 
 
 def _amount(amount: Decimal, digits: int = 2) -> str:

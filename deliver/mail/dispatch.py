@@ -6,7 +6,6 @@ Belongs here: the order of the steps and the back-off. Does not belong here: SMT
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import duckdb
 
 from deliver.documents.model import Key, connect_serving, load_document
 from deliver.documents.store import Rendered, read_pdf, render_many
+from deliver.facts import tenant_document
 from deliver.mail import outbox
 from deliver.mail.message import compose
 from deliver.mail.outbox import MailError, Message
@@ -111,12 +111,9 @@ class _Sender:
     ) -> None:
         self.settings, self.lake, self.serving, self.rendered = settings, lake, serving, rendered
         self.tenant_id, self.done, self.clock = tenant_id, done, clock
-        row = serving.execute(
-            "select document from marts.tenants where tenant_id = ?", [tenant_id]
-        ).fetchone()
-        document = row[0] if row else "{}"
+        document = tenant_document(serving, tenant_id) or {}
         self.sender: Address = outbox.sender(document, tenant_id)
-        self.mail: dict[str, Any] = json.loads(document).get("mail") or {}
+        self.mail: dict[str, Any] = document.get("mail") or {}
         folder = settings.tenants_dir / tenant_id
         self.folder = folder if folder.is_dir() else None
 

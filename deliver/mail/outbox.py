@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
-import pyarrow as pa
 
+from deliver import facts
 from deliver.documents.formats import clean
 from deliver.documents.model import DocumentError, connect_serving
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
-from ratehouse.streams import check, empty
 
 HERE = Path(__file__).parent
 STREAM = "deliveries"
@@ -170,7 +169,7 @@ def queue(
         if not found:
             lost.append((row["tenant_id"], row["invoice_number"]))
             continue
-        domain = sender(row["tenant_document"], row["tenant_id"]).domain
+        domain = sender(json.loads(row["tenant_document"]), row["tenant_id"]).domain
         facts = []
         for recipient in found:
             key = delivery_id(row["tenant_id"], row["invoice_id"], recipient.address)
@@ -203,13 +202,12 @@ def read_outbox(lake: Lake, *, tenants: Sequence[str] = ()) -> list[Message]:
     return [Message(**row) for row in rows if not tenants or row["tenant_id"] in tenants]
 
 
-def sender(tenant_document: str, tenant_id: str) -> Address:
+def sender(document: Mapping[str, Any], tenant_id: str) -> Address:
     """Whom a tenant's messages are from.
 
     Raises:
         MailError: neither mail.sender nor legal_entity.email is set.
     """
-    document = json.loads(tenant_document)
     mail, entity = document.get("mail") or {}, document.get("legal_entity") or {}
     address = mail.get("sender") or entity.get("email")
     if not address:
@@ -260,25 +258,13 @@ def record(
     return append(lake, message.tenant_id, f"mail-{message.delivery_id}-{event}-{attempt}", [fact])
 
 
-def append(lake: Lake, tenant_id: str, name: str, facts: Sequence[Mapping[str, Any]]) -> bool:
-    """Write facts of one tenant as the file `name`, whole; False if there is a file of that name already.
-
-    Not through `streams.land`: whether the file was there before is the very question here.
-    """
-    checked = check(
-        STREAM, facts, tenant_id=tenant_id, source="mail", batch_id=name, received_at=datetime.now(UTC)
-    )
-    if checked.rejected.num_rows:
-        raise MailError(f"A fact about mail is not in order: {checked.rejected['reason'][0]}.")
-    return lake.write(f"raw/{STREAM}", name, checked.accepted)
+def append(lake: Lake, tenant_id: str, name: str, told: Sequence[Mapping[str, Any]]) -> bool:
+    """Write facts of one tenant as the file `name`, whole; False if there is a file of that name already."""
+    return facts.append(lake, STREAM, told, tenant_id=tenant_id, source="mail", name=name, error=MailError)
 
 
 def _select(connection: duckdb.DuckDBPyConnection, lake: Lake, file: str) -> list[dict[str, Any]]:
-    files = lake.files(f"raw/{STREAM}")
-    lake.register(connection)
-    connection.execute("set TimeZone = 'UTC'")
-    facts: pa.Table = connection.read_parquet(files).to_arrow_table() if files else empty(STREAM)
-    connection.register("deliveries", facts)
+    facts.register(connection, lake, [STREAM])
     try:
         relation = connection.sql((HERE / file).read_text(encoding="utf-8"))
     except (duckdb.CatalogException, duckdb.BinderException) as error:

@@ -13,19 +13,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
-import pyarrow as pa
 
+from deliver import facts
 from deliver.documents.model import DocumentError, connect_serving
 from deliver.payments.gateway import Answer, Kind, PaymentError
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
-from ratehouse.streams import check, empty
 
 HERE = Path(__file__).parent
 # Facts of this source are tellings: numbered, each the file of its number.
@@ -208,33 +207,22 @@ def _append(
 
 
 def _write(lake: Lake, about: Due | Attempt, fact: Mapping[str, Any], number: int) -> bool:
-    """Write one fact as the file of its number; False if there is one of that name already.
-
-    Not through `streams.land`: whether the file was there before is the very question here.
-    """
+    """Write one fact as the file of its number; False if there is one of that name already."""
     meaning = json.dumps([about.tenant_id, about.kind, about.subject], ensure_ascii=False)
     name = f"{about.kind}-{hashlib.sha256(meaning.encode()).hexdigest()[:40]}-{number:04d}"
-    stream = STREAMS[about.kind]
-    checked = check(
-        stream, [fact], tenant_id=about.tenant_id, source=SOURCE, batch_id=name,
-        received_at=datetime.now(UTC),
-    )  # fmt: skip
-    if checked.rejected.num_rows:
-        raise PaymentError(f"A fact about a payment is not in order: {checked.rejected['reason'][0]}.")
-    return lake.write(f"raw/{stream}", name, checked.accepted)
+    return facts.append(
+        lake,
+        STREAMS[about.kind],
+        [fact],
+        tenant_id=about.tenant_id,
+        source=SOURCE,
+        name=name,
+        error=PaymentError,
+    )
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     """The relations that both queries read: `payments`, `refunds` and `attempts`."""
-    lake.register(connection)
-    connection.execute("set TimeZone = 'UTC'")
-    for stream in STREAMS.values():
-        files = lake.files(f"raw/{stream}")
-        facts: pa.Table = empty(stream)
-        if files:
-            # Files from before a column was added do not have it.
-            read = connection.read_parquet(files, union_by_name=True).to_arrow_table()
-            facts = pa.concat_tables([facts, read], promote_options="permissive")
-        connection.register(stream, facts)
+    facts.register(connection, lake, list(STREAMS.values()))
     sql = (HERE / "attempts.sql").read_text(encoding="utf-8")
     connection.register("attempts", connection.sql(sql).to_arrow_table())

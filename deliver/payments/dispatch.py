@@ -6,7 +6,6 @@ Belongs here: the order of the steps. Does not belong here: gateways (`gateway` 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from deliver.documents.model import connect_serving
+from deliver.facts import tenant_document
 from deliver.payments.attempts import Attempt, Due, claim, conclude, read_attempts, read_due
 from deliver.payments.braintree_gateway import BraintreeGateway, BraintreeSettings
 from deliver.payments.gateway import (
@@ -118,10 +118,8 @@ def open_gateway(settings: Settings, tenant_id: str) -> Gateway:
         PaymentError: the tenant has none, or its keys are not there.
     """
     with connect_serving(settings.serving_path) as serving:
-        row = serving.execute(
-            "select document from marts.tenants where tenant_id = ?", [tenant_id]
-        ).fetchone()
-    collection = (json.loads(row[0]) if row else {}).get("collection") or {}
+        document = tenant_document(serving, tenant_id) or {}
+    collection = document.get("collection") or {}
     match collection.get("gateway"):
         case "stripe":
             return StripeGateway(StripeSettings.load(tenant_id))

@@ -14,7 +14,7 @@ from typing import Any
 from ingest.demo.dice import Dice
 from ingest.demo.plan import DemoPlan
 from ratehouse.lake import Lake
-from ratehouse.money import minor_units
+from ratehouse.money import in_minor_units, minor_units
 from ratehouse.streams import land
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -149,7 +149,7 @@ def _settled(
     payment = _payment(document, attempt, amount, at, fails=False)
     yield "payments", payment
     if payment["provider"]:
-        fee = int(_minor(amount, payment["currency"])) * _CARD_FEE[0] // 1000 + _CARD_FEE[1]
+        fee = in_minor_units(amount, payment["currency"]) * _CARD_FEE[0] // 1000 + _CARD_FEE[1]
         yield (
             "balance_transactions",
             _transaction(document, payment["provider_id"], "charge", amount, fee, at),
@@ -247,10 +247,6 @@ def _payday(available: date) -> date:
     return available + timedelta(days=8 - available.weekday())
 
 
-def _minor(amount: Decimal, currency: str) -> Decimal:
-    return amount.scaleb(minor_units(currency))
-
-
 def _share(amount: Decimal, percent: int, currency: str) -> Decimal:
     """A part of an amount in whole minor units."""
-    return Decimal(int(_minor(amount, currency)) * percent // 100).scaleb(-minor_units(currency))
+    return Decimal(in_minor_units(amount, currency) * percent // 100).scaleb(-minor_units(currency))

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboards import data, figures
 from dashboards.finance import shell
+from ratehouse.spreadsheets import safe
 
 MOVEMENTS = {
     "billed": "Billed",
@@ -161,10 +162,7 @@ def _csv(rows: Sequence[data.Row]) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(rows[0])
     for row in rows:
-        writer.writerow(
-            f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-            for value in row.values()
-        )
+        writer.writerow(safe(value) if isinstance(value, str) else value for value in row.values())
     return out.getvalue().encode()
 
 

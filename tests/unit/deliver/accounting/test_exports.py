@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from deliver.accounting.export import FORMATS, export
 from deliver.accounting.journal import AccountingError, Books, Entry, Line
 from deliver.accounting.parts import Limits, Part, files_of, split
-from deliver.accounting.targets import TARGETS, safe
+from deliver.accounting.targets import TARGETS
 from ratehouse.settings import Settings
+from ratehouse.spreadsheets import safe
 from ratehouse.tenant import ACCOUNTS, parse_tenant
 
 DAY = date(2026, 10, 31)
