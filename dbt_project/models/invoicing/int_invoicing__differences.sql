@@ -8,7 +8,7 @@
 -- A discount's difference stays a discount. A slice that was credited by hand gives back no more than is left of it.
 with
 
-should as (
+should as {{ not_materialized() }}(
 
     select * from {{ ref('int_invoicing__should_lines') }}
 
@@ -22,7 +22,7 @@ waiting as (
 
 ),
 
-billed as (
+billed as {{ not_materialized() }}(
 
     select * from {{ ref('int_invoicing__billed_slices') }}
     where slice_id not in (select slice_id from waiting)
@@ -66,7 +66,43 @@ taken_off as (
 
 ),
 
-credited as (
+-- How far a slice with such a credit may still fall: what was billed of it, less its discounts and what was taken off.
+parts as (
+
+    select
+        *,
+        true as is_credit
+    from taken_off
+    union all
+    select
+        tenant_id,
+        subscription_id,
+        plan,
+        charge,
+        currency,
+        dimensions,
+        slice_start_at,
+        amount,
+        false as is_credit
+    from billed
+    where discount_id = ''
+    union all
+    select
+        tenant_id,
+        subscription_id,
+        plan,
+        charge,
+        currency,
+        dimensions,
+        slice_start_at,
+        amount,
+        false as is_credit
+    from should
+    where discount_id <> ''
+
+),
+
+limits as (
 
     select
         tenant_id,
@@ -76,9 +112,11 @@ credited as (
         currency,
         dimensions,
         slice_start_at,
-        sum(amount) as amount
-    from taken_off
+        -sum(amount) as lowest_amount
+    from parts
+    where (tenant_id, subscription_id) in (select (tenant_id, subscription_id) from taken_off)
     group by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at
+    having bool_or(is_credit)
 
 ),
 
@@ -131,7 +169,6 @@ compared as (
         should.quantity,
         should.unit_price,
         billed.quantity as billed_quantity,
-        coalesce(billed.amount, 0) as billed_amount,
         coalesce(should.amount, 0) - coalesce(billed.amount, 0) as amount,
         coalesce(should.currency, billed.currency) as currency,
         coalesce(should.tax_code, billed.tax_code) as tax_code,
@@ -149,6 +186,7 @@ compared as (
             and should.dimensions = billed.dimensions
             and should.slice_start_at = billed.slice_start_at
             and should.discount_id = billed.discount_id
+    where coalesce(should.amount, 0) <> coalesce(billed.amount, 0)
 
 ),
 
@@ -156,31 +194,22 @@ compared as (
 capped as (
 
     select
-        compared.* exclude (billed_amount) replace (
+        compared.* replace (
             case
-                when compared.discount_id <> '' or compared.amount >= 0 or credited.amount is null then compared.amount
-                else least(0, greatest(
-                    compared.amount,
-                    -credited.amount
-                    - sum(compared.billed_amount) over of_slice
-                    - coalesce(sum(compared.amount) filter (where compared.discount_id <> '') over of_slice, 0)
-                ))
+                when compared.discount_id <> '' or compared.amount >= 0 or limits.lowest_amount is null then compared.amount
+                else least(0, greatest(compared.amount, limits.lowest_amount))
             end as amount
         )
     from compared
-    left join credited
+    left join limits
         on
-            compared.tenant_id = credited.tenant_id
-            and compared.subscription_id = credited.subscription_id
-            and compared.plan = credited.plan
-            and compared.charge = credited.charge
-            and compared.currency = credited.currency
-            and compared.dimensions = credited.dimensions
-            and compared.slice_start_at = credited.slice_start_at
-    window of_slice as (
-        partition by compared.tenant_id, compared.subscription_id, compared.plan, compared.charge, compared.currency,
-            compared.dimensions, compared.slice_start_at
-    )
+            compared.tenant_id = limits.tenant_id
+            and compared.subscription_id = limits.subscription_id
+            and compared.plan = limits.plan
+            and compared.charge = limits.charge
+            and compared.currency = limits.currency
+            and compared.dimensions = limits.dimensions
+            and compared.slice_start_at = limits.slice_start_at
 
 ),
 

@@ -1,4 +1,5 @@
 -- The charges that should have been billed by now: every due slice with its rounded amount. A pure function of the facts.
+{{ config(materialized='view') }}
 with
 
 rated as (
@@ -7,54 +8,52 @@ rated as (
 
 ),
 
-too_small as (
+tenants as (
 
-    select rated.slice_id
-    from rated
-    inner join {{ ref('int_proration__slices') }} as slices on rated.slice_id = slices.slice_id
-    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on rated.tenant_id = tenants.tenant_id
-    where
-        rated.type = 'recurring'
-        and slices.service_units <> slices.cycle_units
-        and abs(rated.amount) < tenants.proration_minimum_charge
+    select * from {{ ref('stg_ratehouse__tenants') }}
 
 )
 
 select
-    tenant_id,
-    slice_id,
-    rated_id,
-    customer_id,
-    subscription_id,
-    plan,
-    plan_name,
-    charge,
-    charge_position,
-    charge_description,
-    type as line_type,
-    model,
-    meter,
-    price_book,
-    dimensions,
-    service_start_at as slice_start_at,
-    service_end_at as slice_end_at,
-    service_start,
-    service_end,
-    quantity,
-    unit_price,
-    amount,
-    currency,
-    tax_code,
-    gl_account,
-    period_start,
-    due_on,
-    due_at,
-    cause_event_id
+    rated.tenant_id,
+    rated.slice_id,
+    rated.rated_id,
+    rated.customer_id,
+    rated.subscription_id,
+    rated.plan,
+    rated.plan_name,
+    rated.charge,
+    rated.charge_position,
+    rated.charge_description,
+    rated.type as line_type,
+    rated.model,
+    rated.meter,
+    rated.price_book,
+    rated.dimensions,
+    rated.service_start_at as slice_start_at,
+    rated.service_end_at as slice_end_at,
+    rated.service_start,
+    rated.service_end,
+    rated.quantity,
+    rated.unit_price,
+    rated.amount,
+    rated.currency,
+    rated.tax_code,
+    rated.gl_account,
+    rated.period_start,
+    rated.due_on,
+    rated.due_at,
+    rated.cause_event_id
 from rated
+inner join tenants on rated.tenant_id = tenants.tenant_id
 where
-    not is_running
+    not rated.is_running
     -- A prorated fee below the tenant's minimum is dropped.
-    and slice_id not in (select slice_id from too_small)
+    and not (
+        rated.type = 'recurring'
+        and rated.service_units <> rated.cycle_units
+        and abs(rated.amount) < tenants.proration_minimum_charge
+    )
 union all by name
 select * exclude (is_due)
 from {{ ref('int_invoicing__interim_lines') }}

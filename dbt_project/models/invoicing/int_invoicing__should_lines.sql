@@ -1,4 +1,6 @@
 -- What should have been billed by now: the charges owed, and what coupons take off them as lines of their own.
+{{ config(materialized='view') }}
+
 select
     *,
     cast(null as varchar) as coupon,

@@ -32,6 +32,7 @@ months as (
 select
     * replace (
         md5(concat_ws('|', slice_id, checkpoint_on)) as slice_id,
+        md5(concat_ws('|', slice_id, checkpoint_on)) as pricing_key,
         checkpoint_on as service_end,
         checkpoint_on - 1 as last_day,
         cast(null as decimal(28, 12)) as minimum

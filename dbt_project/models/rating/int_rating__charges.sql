@@ -1,12 +1,18 @@
--- Every distinct charge definition in use, with its fields typed. One grammar for price books and overrides.
+-- Every distinct charge definition of a price book or a subscription, with its fields typed. One grammar for both.
 with
 
 definitions as (
 
-    select distinct
+    select
+        charge_key,
+        definition
+    from {{ ref('int_rating__plan_charges') }}
+    union
+    select
         charge_key,
         definition
     from {{ ref('int_rating__terms_charges') }}
+    where definition is not null
 
 )
 

@@ -20,7 +20,7 @@ placed as (
 events as (
 
     select
-        units.slice_id,
+        units.pricing_key,
         units.dimension_values,
         units.bucket_label,
         units.percent,
@@ -32,19 +32,19 @@ events as (
         placed.value_sum as amount,
         row_number() over sequence as event_no,
         coalesce(sum(placed.value_sum) over (
-            partition by units.slice_id, units.dimension_values, units.bucket_label
+            partition by units.pricing_key, units.dimension_values, units.bucket_label
             order by placed.latest_at, placed.item
             rows between unbounded preceding and 1 preceding
         ), 0) as amount_before
     from units
     inner join placed
         on
-            units.slice_id = placed.slice_id
+            units.pricing_key = placed.slice_id
             and units.dimension_values = placed.dimension_values
             and (units.bucket_label is null or units.bucket_label = placed.bucket_label)
     where placed.value_sum is not null
     window sequence as (
-        partition by units.slice_id, units.dimension_values, units.bucket_label
+        partition by units.pricing_key, units.dimension_values, units.bucket_label
         order by placed.latest_at, placed.item
     )
 
@@ -88,10 +88,10 @@ limited as (
 )
 
 select
-    slice_id,
+    pricing_key,
     dimension_values,
     bucket_label,
     sum(billed_amount) as billed_amount,
     {{ sum_exact('owed_fee') }} as amount_exact
 from limited
-group by slice_id, dimension_values, bucket_label
+group by pricing_key, dimension_values, bucket_label

@@ -11,10 +11,9 @@ select
     currencies.minor_digits,
     {{ prorate(
         'rated.amount_exact',
-        'slices.cycle_units * case when slices.cycle_months > 0 then 1 else 365 end',
-        'slices.service_units * case when slices.cycle_months > 0 then slices.cycle_months else 12 * slices.cycle_days end'
+        'rated.cycle_units * case when rated.cycle_months > 0 then 1 else 365 end',
+        'rated.service_units * case when rated.cycle_months > 0 then rated.cycle_months else 12 * rated.cycle_days end'
     ) }} as monthly_exact
 from {{ ref('int_rating__rated') }} as rated
-inner join {{ ref('int_proration__slices') }} as slices on rated.slice_id = slices.slice_id
 inner join {{ ref('currencies') }} as currencies on rated.currency = currencies.currency
-where rated.type = 'recurring' and slices.service_units > 0
+where rated.type = 'recurring' and rated.service_units > 0

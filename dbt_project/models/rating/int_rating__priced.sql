@@ -2,15 +2,22 @@
 -- Order of a charge: price, its share of the cycle, discount, minimum, maximum, pricing unit, then the one rounding.
 with
 
-slices as {{ not_materialized() }}(
+slices as (
 
     select
         *,
         cast(null as date) as checkpoint_on,
         slice_id as checked_slice_id
     from {{ ref('int_proration__slices') }}
+    where is_begun
     union all by name
     select * from {{ ref('int_proration__checkpoints') }}
+
+),
+
+items as (
+
+    select * from {{ ref('int_rating__items') }}
 
 ),
 
@@ -57,14 +64,14 @@ priceable as (
     from units
     where
         not units.is_unmatched
-        and units.slice_id not in (select slice_id from unpriced where status <> 'unmatched_price')
+        and units.pricing_key not in (select pricing_key from unpriced where status <> 'unmatched_price')
 
 ),
 
 unit_amounts as (
 
     select
-        slice_id,
+        pricing_key,
         dimension_values,
         bucket_label,
         part_no,
@@ -72,15 +79,15 @@ unit_amounts as (
         min(unit_price) as unit_price,
         count(*) as tiers
     from tier_amounts
-    where slice_id in (select slice_id from priceable)
-    group by slice_id, dimension_values, bucket_label, part_no
+    where pricing_key in (select pricing_key from priceable)
+    group by pricing_key, dimension_values, bucket_label, part_no
 
 ),
 
 window_amounts as (
 
     select
-        priceable.slice_id,
+        priceable.pricing_key,
         priceable.dimension_values,
         priceable.bucket_label,
         sum(case
@@ -95,11 +102,11 @@ window_amounts as (
     from priceable
     left join unit_amounts
         on
-            priceable.slice_id = unit_amounts.slice_id
+            priceable.pricing_key = unit_amounts.pricing_key
             and priceable.dimension_values = unit_amounts.dimension_values
             and priceable.bucket_label is not distinct from unit_amounts.bucket_label
             and priceable.part_no = unit_amounts.part_no
-    group by priceable.slice_id, priceable.dimension_values, priceable.bucket_label
+    group by priceable.pricing_key, priceable.dimension_values, priceable.bucket_label
 
 ),
 
@@ -107,16 +114,16 @@ shared as (
 
     select
         window_amounts.* replace (
-            {{ prorate('window_amounts.amount_exact', "case when slices.type = 'recurring' then slices.service_units else 1 end", "case when slices.type = 'recurring' then slices.cycle_units else 1 end") }}
+            {{ prorate('window_amounts.amount_exact', "case when items.type = 'recurring' then items.service_units else 1 end", "case when items.type = 'recurring' then items.cycle_units else 1 end") }}
                 as amount_exact
         ),
-        slices.discount_percent,
-        slices.minimum,
-        slices.maximum,
-        case when slices.charge_window is null then slices.service_units else 1 end as limit_units,
-        case when slices.charge_window is null then slices.cycle_units else 1 end as limit_total
+        items.discount_percent,
+        items.minimum,
+        items.maximum,
+        case when items.charge_window is null then items.service_units else 1 end as limit_units,
+        case when items.charge_window is null then items.cycle_units else 1 end as limit_total
     from window_amounts
-    inner join slices on window_amounts.slice_id = slices.slice_id
+    inner join items on window_amounts.pricing_key = items.pricing_key
 
 ),
 
@@ -139,11 +146,11 @@ limited as (
     select
         *,
         sum(amount_exact) over together as total,
-        row_number() over (partition by slice_id, bucket_label order by dimension_values desc) = 1 as is_last_group,
+        row_number() over (partition by pricing_key, bucket_label order by dimension_values desc) = 1 as is_last_group,
         {{ prorate('minimum', 'limit_units', 'limit_total') }} as minimum_exact,
         {{ prorate('maximum', 'limit_units', 'limit_total') }} as maximum_exact
     from discounted
-    window together as (partition by slice_id, bucket_label)
+    window together as (partition by pricing_key, bucket_label)
 
 ),
 
@@ -164,7 +171,7 @@ adjusted as (
 summed as (
 
     select
-        slice_id,
+        pricing_key,
         dimension_values,
         sum(quantity) as quantity,
         sum(included_quantity) as included_quantity,
@@ -174,7 +181,7 @@ summed as (
         sum(amount_exact) as amount_exact,
         sum(unlimited_exact) as unlimited_exact
     from adjusted
-    group by slice_id, dimension_values
+    group by pricing_key, dimension_values
 
 ),
 
@@ -184,7 +191,7 @@ complete as (
     select * from summed
     union all
     select
-        slice_id,
+        pricing_key,
         '' as dimension_values,
         0 as quantity,
         0 as included_quantity,
@@ -193,11 +200,10 @@ complete as (
         null as unit_price,
         0 as amount_exact,
         0 as unlimited_exact
-    from slices
+    from items
     where
         type = 'usage'
-        and is_begun
-        and slice_id not in (select slice_id from units)
+        and pricing_key not in (select pricing_key from units)
 
 ),
 
@@ -208,7 +214,7 @@ pricing_units as (
         priced_in.*,
         cast({{ json_text_at('books.document', "'units.' || priced_in.pricing_unit || '.digits'") }} as integer) as unit_digits,
         cast({{ json_text_at('books.document', "'units.' || priced_in.pricing_unit || '.' || priced_in.currency") }} as decimal(28, 12)) as unit_rate
-    from (select distinct tenant_id, price_book, pricing_unit, currency from slices where pricing_unit is not null) as priced_in
+    from (select distinct tenant_id, price_book, pricing_unit, currency from items where pricing_unit is not null) as priced_in
     inner join books
         on
             priced_in.tenant_id = books.tenant_id
@@ -220,22 +226,21 @@ placed as (
 
     select
         complete.*,
-        slices.* exclude (slice_id),
+        items.pricing_unit,
         pricing_units.unit_digits,
         pricing_units.unit_rate,
         currencies.minor_digits,
-        tenants.rounding_mode,
-        tenants.billing_as_of
+        tenants.rounding_mode
     from complete
-    inner join slices on complete.slice_id = slices.slice_id
-    inner join tenants on slices.tenant_id = tenants.tenant_id
-    inner join currencies on slices.currency = currencies.currency
+    inner join items on complete.pricing_key = items.pricing_key
+    inner join tenants on items.tenant_id = tenants.tenant_id
+    inner join currencies on items.currency = currencies.currency
     left join pricing_units
         on
-            slices.tenant_id = pricing_units.tenant_id
-            and slices.price_book = pricing_units.price_book
-            and slices.pricing_unit = pricing_units.pricing_unit
-            and slices.currency = pricing_units.currency
+            items.tenant_id = pricing_units.tenant_id
+            and items.price_book = pricing_units.price_book
+            and items.pricing_unit = pricing_units.pricing_unit
+            and items.currency = pricing_units.currency
 
 ),
 
@@ -247,49 +252,73 @@ converted as (
         {{ in_money('unlimited_exact') }} as unlimited_money_exact
     from placed
 
+),
+
+amounts as (
+
+    select
+        pricing_key,
+        dimension_values,
+        model,
+        cast(quantity as decimal(28, 10)) as quantity,
+        cast(included_quantity as decimal(28, 10)) as included_quantity,
+        cast(unit_price as decimal(28, 12)) as unit_price,
+        cast(event_count as bigint) as event_count,
+        cast(money_exact as {{ exact_amount() }}) as amount_exact,
+        {{ round_money('money_exact', 'minor_digits', 'rounding_mode') }} as amount,
+        -- Before minimum and maximum: what the running period has come to so far.
+        {{ round_money('unlimited_money_exact', 'minor_digits', 'rounding_mode') }} as unlimited_amount
+    from converted
+
 )
 
 select
-    tenant_id,
-    md5(concat_ws('|', slice_id, dimension_values)) as rated_id,
-    slice_id,
-    customer_id,
-    subscription_id,
-    plan,
-    plan_name,
-    charge,
-    charge_position,
-    charge_description,
-    type,
-    model,
-    meter,
-    price_book,
-    dimension_values as dimensions,
-    service_start,
-    service_end,
-    service_start_at,
-    service_end_at,
-    period_start,
-    period_end,
-    cast(quantity as decimal(28, 10)) as quantity,
-    cast(included_quantity as decimal(28, 10)) as included_quantity,
-    cast(unit_price as decimal(28, 12)) as unit_price,
-    minimum,
-    maximum,
-    cast(event_count as bigint) as event_count,
-    tax_code,
-    gl_account,
-    cast(money_exact as {{ exact_amount() }}) as amount_exact,
-    {{ round_money('money_exact', 'minor_digits', 'rounding_mode') }} as amount,
-    -- Before minimum and maximum: what the running period has come to so far.
-    {{ round_money('unlimited_money_exact', 'minor_digits', 'rounding_mode') }} as unlimited_amount,
-    currency,
-    due_on,
-    due_at,
-    due_at > billing_as_of as is_running,
-    timezone,
-    cause_event_id,
-    is_forgone,
-    checkpoint_on,
-    checked_slice_id
-from converted
+    slices.tenant_id,
+    md5(concat_ws('|', slices.slice_id, amounts.dimension_values)) as rated_id,
+    slices.slice_id,
+    slices.pricing_key,
+    slices.customer_id,
+    slices.subscription_id,
+    slices.plan,
+    slices.plan_name,
+    slices.charge,
+    slices.charge_position,
+    slices.charge_description,
+    slices.type,
+    amounts.model,
+    slices.meter,
+    slices.price_book,
+    amounts.dimension_values as dimensions,
+    slices.service_start,
+    slices.service_end,
+    slices.service_start_at,
+    slices.service_end_at,
+    slices.period_start,
+    slices.period_end,
+    slices.service_units,
+    slices.cycle_units,
+    slices.cycle_days,
+    slices.cycle_months,
+    amounts.quantity,
+    amounts.included_quantity,
+    amounts.unit_price,
+    slices.minimum,
+    slices.maximum,
+    amounts.event_count,
+    slices.tax_code,
+    slices.gl_account,
+    amounts.amount_exact,
+    amounts.amount,
+    amounts.unlimited_amount,
+    slices.currency,
+    slices.due_on,
+    slices.due_at,
+    slices.due_at > tenants.billing_as_of as is_running,
+    slices.timezone,
+    slices.cause_event_id,
+    slices.is_forgone,
+    slices.checkpoint_on,
+    slices.checked_slice_id
+from slices
+inner join amounts on slices.pricing_key = amounts.pricing_key
+inner join tenants on slices.tenant_id = tenants.tenant_id

@@ -1,5 +1,6 @@
 -- Which charge, by which definition, each span of terms is billed by: the plan's charges of the version in force, each
--- replaced by the subscription's negotiated one where there is one.
+-- replaced by the subscription's negotiated one where there is one. The definitions of a plan are known (int_rating__plan_charges);
+-- one of the subscription's own stands here.
 with
 
 terms as (
@@ -8,82 +9,47 @@ terms as (
 
 ),
 
-plans as (
+plan_charges as (
 
-    select * from {{ ref('int_rating__plans') }}
+    select * from {{ ref('int_rating__plan_charges') }}
 
 ),
 
-plan_charges as (
+offered as (
 
     select
         terms.*,
-        plans.name as plan_name,
-        plans.trial_usage,
-        unnest(map_entries(cast(plans.charges as map(varchar, json)))) as entry
+        plan_charges.plan_name,
+        plan_charges.trial_usage,
+        plan_charges.charge,
+        plan_charges.charge_key,
+        plan_charges.definition as plan_definition,
+        case
+            when terms.overrides is not null and plan_charges.is_negotiable
+                then json_extract(terms.overrides, '$."' || plan_charges.charge || '"')
+        end as negotiated
     from terms
-    inner join plans
+    inner join plan_charges
         on
-            terms.tenant_id = plans.tenant_id
-            and terms.price_book = plans.price_book
-            and terms.plan = plans.plan
-
-),
-
-defined as (
-
-    select
-        * exclude (entry, overrides),
-        entry.key as charge,
-        coalesce(json_extract(overrides, '$."' || entry.key || '"'), entry.value) as definition
-    from plan_charges
+            terms.tenant_id = plan_charges.tenant_id
+            and terms.price_book = plan_charges.price_book
+            and terms.plan = plan_charges.plan
 
 ),
 
 -- Renewed terms may cost more; what is used does not.
-uplifted as (
-
-    select * replace (cast(case
-        when price_factor <> 1 and {{ json_text('definition', 'type') }} = 'recurring'
-            then json_merge_patch(definition, json_object('price_factor', cast(price_factor as varchar)))
-        else definition
-    end as varchar) as definition)
-    from defined
-
-),
-
--- A minimum commitment is a charge of its own, trued up at the period's end.
-committed as (
+own as (
 
     select
-        terms.*,
-        plans.name as plan_name,
-        plans.trial_usage,
-        'minimum' as charge,
-        cast(json_object(
-            'position', '9000', 'type', 'minimum', 'timing', 'arrears', 'splits', 'false', 'commitment', plans.minimum_commitment,
-            'proration', case when {{ json_text('plans.minimum_commitment', 'prorate') }} = 'false' then 'none' else 'inherit' end
-        ) as varchar) as definition
-    from terms
-    inner join plans
-        on
-            terms.tenant_id = plans.tenant_id
-            and terms.price_book = plans.price_book
-            and terms.plan = plans.plan
-    where plans.minimum_commitment is not null
-
-),
-
-complete as (
-
-    select * from uplifted
-    union all by name
-    select * exclude (overrides) from committed
+        * exclude (overrides, plan_definition, negotiated, price_factor),
+        cast(case
+            when price_factor <> 1 and {{ json_text('coalesce(negotiated, cast(plan_definition as json))', 'type') }} = 'recurring'
+                then json_merge_patch(coalesce(negotiated, cast(plan_definition as json)), json_object('price_factor', cast(price_factor as varchar)))
+            else negotiated
+        end as varchar) as definition
+    from offered
 
 )
 
-select
-    * exclude (definition, price_factor),
-    definition,
-    md5(definition) as charge_key
-from complete
+select * replace (case when definition is null then charge_key else md5(definition) end as charge_key)
+from own

@@ -85,7 +85,7 @@ multiplied as (
 
 select
     multiplied.tenant_id,
-    multiplied.slice_id,
+    multiplied.pricing_key,
     multiplied.dimension_values,
     multiplied.bucket_label,
     multiplied.part_no,
@@ -103,7 +103,7 @@ select
     end * multiplied.direction as units,
     multiplied.direction * try(cast(case
         when multiplied.model = 'dynamic' then multiplied.amount_sum
-        when event_fees.slice_id is not null then event_fees.amount_exact
+        when event_fees.pricing_key is not null then event_fees.amount_exact
         -- Every event of a percentage price is behind it, or none of those that have a fee of their own.
         when multiplied.model = 'percentage' and coalesce(multiplied.free_events, multiplied.free_amount, multiplied.event_minimum, multiplied.event_maximum) is not null then 0
         when multiplied.model = 'percentage' and multiplied.priced_quantity >= 0
@@ -114,6 +114,6 @@ select
 from multiplied
 left join event_fees
     on
-        multiplied.slice_id = event_fees.slice_id
+        multiplied.pricing_key = event_fees.pricing_key
         and multiplied.dimension_values = event_fees.dimension_values
         and multiplied.bucket_label is not distinct from event_fees.bucket_label

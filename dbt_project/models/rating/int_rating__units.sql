@@ -1,13 +1,10 @@
--- What is priced: a quantity of a slice, its group and window, with the price that matches it first, what is included taken
+-- Quantities to price: of an item, its group and window, with the price that matches it first, what is included taken
 -- off, and the share of the price that is owed (a level held for some days of the cycle).
 with
 
-slices as (
+items as (
 
-    select * from {{ ref('int_proration__slices') }}
-    union all by name
-    select * exclude (checkpoint_on, checked_slice_id)
-    from {{ ref('int_proration__checkpoints') }}
+    select * from {{ ref('int_rating__items') }}
 
 ),
 
@@ -32,7 +29,7 @@ held as (
 usage_units as (
 
     select
-        quantities.slice_id,
+        items.pricing_key,
         quantities.dimension_values,
         quantities.bucket_label,
         0 as part_no,
@@ -43,15 +40,15 @@ usage_units as (
         1 as share_units,
         1 as share_total
     from quantities
-    inner join slices on quantities.slice_id = slices.slice_id
-    where slices.prorate_usage is distinct from 'day'
+    inner join items on quantities.slice_id = items.pricing_key
+    where items.prorate_usage is distinct from 'day'
 
 ),
 
 held_units as (
 
     select
-        held.slice_id,
+        held.slice_id as pricing_key,
         held.dimension_values,
         cast(null as timestamp with time zone) as bucket_label,
         held.change_no as part_no,
@@ -72,18 +69,18 @@ held_units as (
 fee_units as (
 
     select
-        slice_id,
+        pricing_key,
         '' as dimension_values,
         cast(null as timestamp with time zone) as bucket_label,
         0 as part_no,
-        subscription_quantity as quantity,
+        quantity,
         0 as event_count,
         0 as value_count,
         cast(0 as decimal(28, 10)) as amount_sum,
         1 as share_units,
         1 as share_total
-    from slices
-    where type in ('recurring', 'one_time') and is_begun
+    from items
+    where type in ('recurring', 'one_time')
 
 ),
 
@@ -101,11 +98,11 @@ matched as (
 
     select
         units.*,
-        slices.tenant_id,
-        slices.type,
-        slices.included,
-        slices.negative,
-        slices.charge_at_zero,
+        items.tenant_id,
+        items.type,
+        items.included,
+        items.negative,
+        items.charge_at_zero,
         prices.price_key,
         prices.model,
         prices.percent,
@@ -115,13 +112,13 @@ matched as (
         prices.event_minimum,
         prices.event_maximum,
         -- Nothing used needs no price.
-        prices.price_key is null and not (slices.splits and units.dimension_values = '') as is_unmatched
+        prices.price_key is null and not (items.splits and units.dimension_values = '') as is_unmatched
     from units
-    inner join slices on units.slice_id = slices.slice_id
+    inner join items on units.pricing_key = items.pricing_key
     left join prices
         on
-            slices.charge_key = prices.charge_key
-            and (slices.pricing_unit is not null or slices.currency = prices.currency)
+            items.charge_key = prices.charge_key
+            and (items.pricing_unit is not null or items.currency = prices.currency)
             and (
                 prices.condition is null
                 or list_bool_and(list_transform(
@@ -130,7 +127,7 @@ matched as (
                 ))
             )
     qualify row_number() over (
-        partition by units.slice_id, units.dimension_values, units.bucket_label, units.part_no
+        partition by units.pricing_key, units.dimension_values, units.bucket_label, units.part_no
         order by prices.position
     ) = 1
 
@@ -144,7 +141,7 @@ shared as (
         cast(case
             when is_unmatched then 0
             else least(greatest(quantity, 0), greatest(included - coalesce(sum(case when is_unmatched then 0 else greatest(quantity, 0) end) over (
-                partition by slice_id, bucket_label, part_no order by dimension_values
+                partition by pricing_key, bucket_label, part_no order by dimension_values
                 rows between unbounded preceding and 1 preceding
             ), 0), 0))
         end as decimal(28, 10)) as included_quantity
@@ -170,6 +167,6 @@ select
         when negative = 'credit' and model in ('per_unit', 'graduated', 'graduated_percentage', 'percentage', 'dynamic') then billable
     end as priced_quantity,
     case when billable < 0 and negative = 'mirror' then -1 else 1 end as direction,
-    max(billable) over (partition by slice_id, dimension_values, bucket_label) as peak_quantity,
-    row_number() over (partition by slice_id, dimension_values, bucket_label order by billable desc, part_no) = 1 as is_peak
+    max(billable) over (partition by pricing_key, dimension_values, bucket_label) as peak_quantity,
+    row_number() over (partition by pricing_key, dimension_values, bucket_label order by billable desc, part_no) = 1 as is_peak
 from signed

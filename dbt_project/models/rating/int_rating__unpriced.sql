@@ -15,20 +15,37 @@ tiers as (
 
 ),
 
+items as (
+
+    select * from {{ ref('int_rating__items') }}
+
+),
+
 slices as (
 
-    select * from {{ ref('int_proration__slices') }}
+    select
+        tenant_id,
+        slice_id,
+        pricing_key
+    from {{ ref('int_proration__service_spans') }}
+    where is_begun
+    union all
+    select
+        tenant_id,
+        slice_id,
+        pricing_key
+    from {{ ref('int_proration__checkpoints') }}
 
 ),
 
 quantities as (
 
     select
-        slice_id,
+        pricing_key,
         count(quantity) < count(*) as is_unknown,
         sum(abs(quantity)) as quantity
     from units
-    group by slice_id
+    group by pricing_key
 
 ),
 
@@ -36,11 +53,11 @@ quantities as (
 amounts as (
 
     select
-        slice_id,
+        pricing_key,
         count(amount_exact) < count(*) as is_unknown,
         sum(abs(cast(trunc(amount_exact) as hugeint))) as amount
     from {{ ref('int_rating__tier_amounts') }}
-    group by slice_id
+    group by pricing_key
 
 ),
 
@@ -49,24 +66,24 @@ amounts as (
 sizes as (
 
     select
-        slices.slice_id,
+        items.pricing_key,
         quantities.is_unknown or coalesce(amounts.is_unknown, false) as is_unknown,
         quantities.quantity,
-        greatest(amounts.amount, cast(slices.minimum as hugeint), cast(slices.maximum as hugeint), 0) as amount,
+        greatest(amounts.amount, cast(items.minimum as hugeint), cast(items.maximum as hugeint), 0) as amount,
         greatest(
-            slices.service_units,
-            slices.cycle_units,
-            case when slices.discount_percent is not null then {{ 100 * 10 ** 12 }} end
+            items.service_units,
+            items.cycle_units,
+            case when items.discount_percent is not null then {{ 100 * 10 ** 12 }} end
         ) as multiplier
-    from slices
-    inner join quantities on slices.slice_id = quantities.slice_id
-    left join amounts on slices.slice_id = amounts.slice_id
+    from items
+    inner join quantities on items.pricing_key = quantities.pricing_key
+    left join amounts on items.pricing_key = amounts.pricing_key
 
 ),
 
 overflowing as (
 
-    select slice_id
+    select pricing_key
     from sizes
     where
         is_unknown
@@ -74,29 +91,42 @@ overflowing as (
         or amount >= {{ 10 ** 15 }}
         or amount * multiplier >= {{ 8 * 10 ** 25 }}
 
+),
+
+found as (
+
+    select distinct
+        tenant_id,
+        pricing_key,
+        dimension_values,
+        'unmatched_price' as status
+    from units
+    where is_unmatched
+    union all
+    select distinct
+        units.tenant_id,
+        units.pricing_key,
+        units.dimension_values,
+        'no_tier' as status
+    from units
+    inner join tiers on units.price_key = tiers.price_key
+    where units.priced_quantity > tiers.upper_bound
+    union all
+    select distinct
+        units.tenant_id,
+        units.pricing_key,
+        units.dimension_values,
+        'amount_overflow' as status
+    from units
+    inner join overflowing on units.pricing_key = overflowing.pricing_key
+
 )
 
-select distinct
-    tenant_id,
-    slice_id,
-    dimension_values,
-    'unmatched_price' as status
-from units
-where is_unmatched
-union all
-select distinct
-    units.tenant_id,
-    units.slice_id,
-    units.dimension_values,
-    'no_tier' as status
-from units
-inner join tiers on units.price_key = tiers.price_key
-where units.priced_quantity > tiers.upper_bound
-union all
-select distinct
-    units.tenant_id,
-    units.slice_id,
-    units.dimension_values,
-    'amount_overflow' as status
-from units
-inner join overflowing on units.slice_id = overflowing.slice_id
+select
+    found.*,
+    slices.slice_id
+from found
+inner join slices
+    on
+        found.tenant_id = slices.tenant_id
+        and found.pricing_key = slices.pricing_key

@@ -3,7 +3,7 @@ with
 tiers as (
 
     select
-        slice_id,
+        pricing_key,
         dimension_values,
         tier,
         min(lower_bound) as lower_bound,
@@ -15,7 +15,7 @@ tiers as (
         sum(units) as units,
         sum(amount_exact) as amount_exact
     from {{ ref('int_rating__tier_amounts') }}
-    group by slice_id, dimension_values, tier
+    group by pricing_key, dimension_values, tier
 
 ),
 
@@ -49,5 +49,5 @@ select
 from rated
 inner join tiers
     on
-        rated.slice_id = tiers.slice_id
+        rated.pricing_key = tiers.pricing_key
         and rated.dimensions = tiers.dimension_values
