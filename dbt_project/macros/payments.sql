@@ -1,3 +1,8 @@
+{# Of the tellings of one instant the one that ends a payment is the last. #}
+{% macro payment_status_rank(status) -%}
+    case {{ status }} when 'initiated' then 0 when 'processing' then 1 when 'unknown' then 2 else 3 end
+{%- endmacro %}
+
 {# Movements between pots taken in their order, each as large as its cap and the pots it takes from allow, all or nothing where it is
    whole, and nothing while the pot it needs is empty. Pots are empty at first. Gives the list of what was moved. #}
 {% macro move_in_order(movements, pots) -%}

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import lifecycle, ours, peers
+from tests.benchmarks import lifecycle, ours, payments, peers
 from tests.benchmarks.data import FIRST_DAY, Data, Size, prepare
 from tests.benchmarks.measure import ROOT, Failed, Measured, process, wrong
 
@@ -72,10 +72,17 @@ def main() -> int:
         help="subscriptions with three changes each (default 100,000)",
     )
     options.add_argument("--data", type=Path, help="keep the generated data here for the next time")
+    options.add_argument(
+        "--invoices",
+        type=int,
+        default=1_000_000,
+        help="invoices, each with a payment or nearly (default 1 million)",
+    )
     parts: dict[str, Callable[[Report, argparse.Namespace, Path], None]] = {
         "rebuild": _rebuild,
         "postgres": _postgres,
         "lifecycle": _lifecycle,
+        "payments": _payments,
         "scenarios": _scenarios,
         "demo": _demo,
     }
@@ -211,6 +218,22 @@ def _lifecycle(report: Report, chosen: argparse.Namespace, folder: Path) -> None
     report.compare("Subscriptions: full rebuild / one join", "< 6×", ratio, None, ratio < 6)
     share = night["models_elapsed"] / full["models_elapsed"] * 100
     report.compare("Subscriptions: one night of a full rebuild", "≤ 25 %", share, None, share <= 25, " %")
+
+
+def _payments(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
+    """Payments against invoices, from their tellings to matches and exceptions, against one hand-written join."""
+    home = str(payments.prepare(folder / "payments", chosen.invoices).home)
+    best: dict[str, Measured] = {}
+    for _ in range(chosen.repeat):
+        for what in ("floor", "build"):
+            best[what] = process("tests.benchmarks.payments", what, home).better(best.get(what))
+    floor, own = best["floor"].told, best["build"].told
+    # The floor counts invoices and ours payments, so what matched is not counted alike.
+    same = (floor["exceptions"], floor["difference"]) == (own["exceptions"], own["difference"])
+    report.ran("Payments: one hand-written join", 0, best["floor"])
+    report.ran("Payments: reconciled", 0, best["build"], None if same else f"{own}, not {floor}")
+    ratio = own["models_elapsed"] / floor["wall"]
+    report.compare("Payments: reconciled / one join", "≤ 3×", ratio, None, ratio <= 3)
 
 
 def _scenarios(report: Report, chosen: argparse.Namespace, folder: Path) -> None:

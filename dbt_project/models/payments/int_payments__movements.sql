@@ -1,4 +1,5 @@
--- Every movement between the pots of an account, in the order in which it became possible. Pots: `open` of an invoice, `rest` of a
+-- Every movement between the pots of an account, in the order in which it became possible, but of invoices that need none
+-- (int_payments__lone_invoices). Pots: `open` of an invoice, `rest` of a
 -- payment, `applied` of a payment to an invoice, `back` of money that went back, `grant` of a credit note. A movement takes as much as
 -- its cap and the pots it takes from allow; one that needs a pot takes nothing while that is empty.
 --
@@ -6,9 +7,16 @@
 -- what they open for money that waits.
 with
 
+lone_invoices as (
+
+    select * from {{ ref('int_payments__lone_invoices') }}
+
+),
+
 documents as (
 
     select * from {{ ref('stg_ratehouse__issued_invoices') }}
+    where (tenant_id, invoice_id) not in (select (tenant_id, invoice_id) from lone_invoices)
 
 ),
 
@@ -34,12 +42,14 @@ tenants as (
 payment_references as (
 
     select * from {{ ref('int_payments__references') }}
+    where (tenant_id, payment_id) not in (select (tenant_id, payment_id) from lone_invoices where payment_id is not null)
 
 ),
 
 flows as (
 
     select * from {{ ref('int_payments__flows') }}
+    where (tenant_id, payment_id) not in (select (tenant_id, payment_id) from lone_invoices where payment_id is not null)
 
 ),
 

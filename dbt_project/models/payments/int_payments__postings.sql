@@ -1,4 +1,5 @@
--- What every movement came to: the movements of an account folded in order, each taking what those before it left.
+-- What every movement came to: the movements of an account folded in order, each taking what those before it left. Where one payment
+-- meets one invoice it settles what the invoice asks for, as far as it goes.
 with
 
 movements as (
@@ -57,30 +58,93 @@ folded as (
         unnest(range(1, len(movements) + 1)) as movement_no
     from listed
 
+),
+
+in_order as (
+
+    select
+        movements.tenant_id,
+        movements.account,
+        movements.movement_no,
+        movements.kind,
+        movements.moved_at,
+        movements.payment_id,
+        movements.invoice_id,
+        movements.note_id,
+        movements.flow_id,
+        movements.rule,
+        folded.amount,
+        -- What it does to the open amount of its invoice.
+        cast(case
+            when movements.kind in ('issued', 'reopened') then folded.amount
+            when movements.kind in ('noted', 'applied', 'voided') then -folded.amount
+            else 0
+        end as decimal(20, 4)) as opens
+    from movements
+    inner join folded
+        on
+            movements.tenant_id = folded.tenant_id
+            and movements.account = folded.account
+            and movements.movement_no = folded.movement_no
+    where folded.amount > 0 or movements.kind = 'issued' or (movements.is_whole and movements.cap = 0)
+
+),
+
+lone_invoices as (
+
+    select
+        *,
+        'invoice:' || invoice_id as account,
+        flowed_at <= issued_at as is_paid_ahead
+    from {{ ref('int_payments__lone_invoices') }}
+
+),
+
+lone as (
+
+    select
+        tenant_id,
+        account,
+        invoice_id,
+        case when is_paid_ahead then 2 else 1 end as movement_no,
+        'issued' as kind,
+        issued_at as moved_at,
+        amount_due as amount,
+        amount_due as opens
+    from lone_invoices
+    union all by name
+    select
+        tenant_id,
+        account,
+        case when is_paid_ahead then 1 else 2 end as movement_no,
+        'received' as kind,
+        flowed_at as moved_at,
+        payment_id,
+        flow_id,
+        amount,
+        0 as opens
+    from lone_invoices
+    where payment_id is not null
+    union all by name
+    select
+        tenant_id,
+        account,
+        invoice_id,
+        3 as movement_no,
+        'applied' as kind,
+        greatest(flowed_at, issued_at) as moved_at,
+        payment_id,
+        flow_id,
+        rule,
+        least(amount, amount_due) as amount,
+        -least(amount, amount_due) as opens
+    from lone_invoices
+    where amount > 0 and amount_due > 0
+
 )
 
+select * from in_order
+union all by name
 select
-    movements.tenant_id,
-    movements.account,
-    movements.movement_no,
-    movements.kind,
-    movements.moved_at,
-    movements.payment_id,
-    movements.invoice_id,
-    movements.note_id,
-    movements.flow_id,
-    movements.rule,
-    folded.amount,
-    -- What it does to the open amount of its invoice.
-    cast(case
-        when movements.kind in ('issued', 'reopened') then folded.amount
-        when movements.kind in ('noted', 'applied', 'voided') then -folded.amount
-        else 0
-    end as decimal(20, 4)) as opens
-from movements
-inner join folded
-    on
-        movements.tenant_id = folded.tenant_id
-        and movements.account = folded.account
-        and movements.movement_no = folded.movement_no
-where folded.amount > 0 or movements.kind = 'issued' or (movements.is_whole and movements.cap = 0)
+    * replace (cast(amount as decimal(20, 4)) as amount, cast(opens as decimal(20, 4)) as opens)
+from lone

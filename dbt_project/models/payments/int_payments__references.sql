@@ -42,7 +42,7 @@ words as (
 
 ),
 
-named as (
+by_id as (
 
     select
         payments.tenant_id,
@@ -54,39 +54,53 @@ named as (
         on
             payments.tenant_id = invoices.tenant_id
             and payments.invoice_id = invoices.invoice_id
-    union
+
+),
+
+others as (
+
+    select *
+    from payments
+    where
+        coalesce(invoice_number, reference) is not null
+        and (tenant_id, payment_id) not in (select (tenant_id, payment_id) from by_id)
+
+),
+
+named as (
+
     select
-        payments.tenant_id,
-        payments.payment_id,
+        others.tenant_id,
+        others.payment_id,
         invoices.invoice_id,
         2 as rule_no
-    from payments
+    from others
     inner join invoices
         on
-            payments.tenant_id = invoices.tenant_id
-            and payments.invoice_number = invoices.invoice_number
+            others.tenant_id = invoices.tenant_id
+            and others.invoice_number = invoices.invoice_number
     union
     select
-        payments.tenant_id,
-        payments.payment_id,
+        others.tenant_id,
+        others.payment_id,
         invoices.invoice_id,
         3 as rule_no
-    from payments
+    from others
     inner join invoices
         on
-            payments.tenant_id = invoices.tenant_id
-            and payments.reference = invoices.invoice_number
+            others.tenant_id = invoices.tenant_id
+            and others.reference = invoices.invoice_number
     union
     select
-        payments.tenant_id,
-        payments.payment_id,
+        others.tenant_id,
+        others.payment_id,
         invoices.invoice_id,
         3 as rule_no
-    from payments
+    from others
     inner join invoices
         on
-            payments.tenant_id = invoices.tenant_id
-            and payments.reference = invoices.invoice_id
+            others.tenant_id = invoices.tenant_id
+            and others.reference = invoices.invoice_id
     union
     select
         words.tenant_id,
@@ -106,6 +120,8 @@ first_rule as (
     select *
     from named
     qualify rule_no = min(rule_no) over (partition by tenant_id, payment_id)
+    union all
+    select * from by_id
 
 ),
 

@@ -217,14 +217,14 @@ used as (
     select
         postings.tenant_id,
         postings.flow_id,
-        sum(case when postings.kind in ('returned_from_grant', 'returned_from_rest', 'reopened') then postings.amount else 0 end) as used_amount,
+        sum(postings.amount) as used_amount,
         sum(case when postings.kind = 'reopened' then least(postings.amount, receivables.open_amount) else 0 end) as open_amount
     from postings
     left join receivables
         on
             postings.tenant_id = receivables.tenant_id
             and postings.invoice_id = receivables.invoice_id
-    where postings.flow_id is not null
+    where postings.kind in ('returned_from_grant', 'returned_from_rest', 'reopened')
     group by postings.tenant_id, postings.flow_id
 
 ),

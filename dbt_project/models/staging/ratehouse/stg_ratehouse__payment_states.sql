@@ -22,5 +22,5 @@ inner join clocks on payments.tenant_id = clocks.tenant_id
 where payments.recorded_at <= clocks.known_as_of
 window in_order as (
     partition by payments.tenant_id, payments.payment_id
-    order by payments.recorded_at, case payments.status when 'initiated' then 0 when 'processing' then 1 when 'unknown' then 2 else 3 end, payments.batch_id
+    order by payments.recorded_at, {{ payment_status_rank('payments.status') }}, payments.batch_id
 )
