@@ -81,6 +81,9 @@ PUBLIC = {
     "credit_note_uses": """
         note_id note_number customer_id use invoice_id invoice_number payment_id amount currency used_on
     """,
+    "tax_summary": """
+        period country treatment tax_code tax_percent currency invoices credit_notes voids invoiced credited taxable tax
+    """,
     "usage_completeness": """
         received_on event_type received duplicates conflicts rejected not_billable accepted rated
         skipped_values quantity_rated last_event_at
