@@ -34,6 +34,7 @@ def main() -> None:
                 st.Page("views/close.py", title="Close", icon=":material/lock_clock:"),
             ],
             "Operations": [
+                st.Page("views/outbox.py", title="Outbox", icon=":material/outgoing_mail:"),
                 st.Page("views/usage.py", title="Usage", icon=":material/bolt:"),
                 st.Page("views/runs.py", title="Runs", icon=":material/schedule:"),
             ],
