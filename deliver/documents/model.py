@@ -286,7 +286,7 @@ def load_headings(connection: duckdb.DuckDBPyConnection, keys: Sequence[Key]) ->
     return [
         Heading(
             row["tenant_id"], row["invoice_id"], row["invoice_number"], row["issued_on"], row["content_hash"],
-            row["status"], _branding(_json(row["tenant_document"])),
+            row["status"], branding_of(json_of(row["tenant_document"])),
         )
         for row in rows
     ]  # fmt: skip
@@ -422,12 +422,13 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, keys: Sequence[Key]) 
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _json(value: Any) -> Any:
+def json_of(value: Any) -> Any:
     """A JSON column as a value; DuckDB hands out text for both VARCHAR and JSON."""
     return json.loads(value) if isinstance(value, str) and value.strip() else value or None
 
 
-def _branding(document: Any) -> Branding:
+def branding_of(document: Any) -> Branding:
+    """How a tenant's documents look, from its normalised settings."""
     branding = document.get("branding") if isinstance(document, Mapping) else None
     if not isinstance(branding, Mapping):
         return Branding()
@@ -438,9 +439,9 @@ def _text(value: Any) -> str | None:
     return str(value) if value not in (None, "") else None
 
 
-def _address(value: Any) -> tuple[str, ...]:
+def address_of(value: Any) -> tuple[str, ...]:
     """An address is a list of lines, one text with line breaks, or a map whose values are the lines."""
-    value = _json(value) if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"') else value
+    value = json_of(value) if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"') else value
     if isinstance(value, str):
         value = value.splitlines()
     elif isinstance(value, Mapping):
@@ -448,8 +449,9 @@ def _address(value: Any) -> tuple[str, ...]:
     return tuple(str(line) for line in value or () if line not in (None, ""))
 
 
-def _seller(row: Mapping[str, Any]) -> Party:
-    entity = _json(row["legal_entity"])
+def seller_of(row: Mapping[str, Any]) -> Party:
+    """The seller of a row with legal_entity, tenant_name and tenant_id."""
+    entity = json_of(row["legal_entity"])
     if not isinstance(entity, Mapping):
         entity = {}
     known = ("name", "address", "country", "tax_id")
@@ -461,7 +463,7 @@ def _seller(row: Mapping[str, Any]) -> Party:
             details.append((str(key), value))
     return Party(
         name=_text(entity.get("name")) or row["tenant_name"] or row["tenant_id"],
-        address=_address(entity.get("address")),
+        address=address_of(entity.get("address")),
         country=_text(entity.get("country")),
         tax_id=_text(entity.get("tax_id")),
         details=tuple(details),
@@ -483,7 +485,7 @@ def _tier(row: Mapping[str, Any]) -> Tier:
 
 
 def _line(row: Mapping[str, Any], tiers: Sequence[Tier]) -> Line:
-    dimensions = _json(row["dimensions"])
+    dimensions = json_of(row["dimensions"])
     included, beside = row["included_quantity"] or ZERO, ZERO
     # The rated charge is as the facts are known today, the line as it was issued. Only where both still agree
     # do the tiers explain the line; a correction is a difference, which no tier table adds up to.
@@ -584,10 +586,10 @@ def _document(
         bill_date=head["bill_date"],
         issued_on=head["issued_on"] or head["bill_date"],
         due_on=head["due_on"],
-        seller=_seller(head),
+        seller=seller_of(head),
         buyer=Party(
             name=_text(head["bill_to_name"]) or head["customer_id"],
-            address=_address(head["bill_to_address"]),
+            address=address_of(head["bill_to_address"]),
             country=_text(head["bill_to_country"]),
             tax_id=_text(head["bill_to_tax_id"]),
         ),
@@ -604,7 +606,7 @@ def _document(
         amount_due=head["amount_due"],
         corrects=tuple(sorted(corrects.items(), key=lambda item: (item[1] or date.min, item[0]))),
         notes=_notes(head["notes"]),
-        branding=_branding(_json(head["tenant_document"])),
+        branding=branding_of(json_of(head["tenant_document"])),
         content_hash=_text(head["content_hash"]),
         discounts_by_rate=tuple((*key, amount) for key, amount in by_rate.items()),
     )
@@ -631,7 +633,7 @@ def _group(
 
 def _notes(value: Any) -> tuple[str, ...]:
     if isinstance(value, str) and value.lstrip()[:1] in ("[", '"'):
-        value = _json(value)
+        value = json_of(value)
     if isinstance(value, str):
         value = [value]
     return tuple(str(note) for note in value or () if note)

@@ -81,6 +81,12 @@ PUBLIC = {
     "credit_note_uses": """
         note_id note_number customer_id use invoice_id invoice_number payment_id amount currency used_on
     """,
+    "account_movements": """
+        customer_id currency movement_id movement_no moved_on moved_at kind invoice_number due_on payment_id amount balance
+    """,
+    "receivable_movements": """
+        customer_id invoice_id invoice_number due_on kind moved_on payment_id note_id amount currency
+    """,
     "tax_summary": """
         period country treatment tax_code tax_percent currency invoices credit_notes voids invoiced credited taxable tax
     """,
