@@ -130,6 +130,19 @@ class TaxAmount:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """The rate that was fixed on a document: one `base` is `rate` `quote`, and the tax in the seller's currency at it."""
+
+    base: str
+    quote: str
+    rate: Decimal
+    rate_on: date
+    source: str | None
+    currency: str
+    tax: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceDocument:
     """An issued invoice or credit note, complete: rendering needs only this and the tenant's folder.
 
@@ -168,6 +181,8 @@ class InvoiceDocument:
     content_hash: str | None
     discounts_by_rate: tuple[tuple[str, Decimal | None, Decimal], ...] = ()
     """Discount lines summed by description and rate of tax, as negative amounts (on a credit note, positive)."""
+    exchange: Exchange | None = None
+    """None on a document in the seller's own currency, and where no rate was published."""
 
     @property
     def is_draft(self) -> bool:
@@ -346,6 +361,8 @@ _HEADS = (
         i.issued_on, i.due_on, i.customer_id, i.po_number, i.bill_to_name, i.bill_to_address,
         i.bill_to_country, i.bill_to_tax_id, i.legal_entity, i.subtotal, i.discount, i.tax, i.total,
         i.credits_applied, i.amount_due, i.content_hash, ?i.notes as notes,
+        ?i.fx_base as fx_base, ?i.fx_quote as fx_quote, ?i.fx_rate as fx_rate, ?i.fx_rate_on as fx_rate_on,
+        ?i.fx_source as fx_source, ?i.functional_currency as functional_currency, ?i.functional_tax as functional_tax,
         t.name as tenant_name, t.document as tenant_document,
         c.invoice_number as corrects_number, c.issued_on as corrects_on
     from keys
@@ -609,7 +626,17 @@ def _document(
         branding=branding_of(json_of(head["tenant_document"])),
         content_hash=_text(head["content_hash"]),
         discounts_by_rate=tuple((*key, amount) for key, amount in by_rate.items()),
+        exchange=_exchange(head),
     )
+
+
+def _exchange(head: Mapping[str, Any]) -> Exchange | None:
+    if head["fx_rate"] is None:
+        return None
+    return Exchange(
+        head["fx_base"], head["fx_quote"], head["fx_rate"], head["fx_rate_on"], head["fx_source"],
+        head["functional_currency"], head["functional_tax"],
+    )  # fmt: skip
 
 
 def _group(

@@ -345,6 +345,19 @@ def _notes(document: InvoiceDocument, fmt: Formats, words: Words) -> tuple[str, 
         else:
             notes.append(words["corrects_undated"].format(number=clean(number)))
     notes += [words.get(note) or clean(note) for note in document.notes]
+    if exchange := document.exchange:
+        own = formats(fmt.language, exchange.currency)
+        notes.append(
+            words["exchange"].format(
+                base=exchange.base,
+                quote=exchange.quote,
+                rate=fmt.price(exchange.rate),
+                source=clean(exchange.source or "").upper(),
+                date=fmt.date(exchange.rate_on),
+                tax=words["vat" if document.tax else "tax"],
+                amount=own.currency(exchange.tax),
+            )
+        )
     return tuple(notes)
 
 

@@ -159,7 +159,7 @@ def test_what_a_customer_typed_is_text(marts: Marts) -> None:
 
 
 def test_an_invoice_and_its_credit_note_show_what_article_226_asks_for(marts: Marts) -> None:
-    """Directive 2006/112/EC, articles 219 and 226 (1) to (11a)."""
+    """Directive 2006/112/EC, articles 219, 226 (1) to (11a) and 230."""
     seller = {
         "name": "Acme GmbH",
         "address": ["Hauptstr. 1", "10115 Berlin"],
@@ -203,6 +203,13 @@ def test_an_invoice_and_its_credit_note_show_what_article_226_asks_for(marts: Ma
     marts.invoice("INV-2", [month("usage", "api", "5.00")], seller=seller, notes=["reverse_charge"], **buyer)
     (text,) = text_of(render(load_document(marts.connection, "acme", "id-INV-2")))
     assert "Reverse charge: VAT is to be accounted for by the recipient." in text  # 11a
+
+    rate = {"fx_base": "EUR", "fx_quote": "USD", "fx_rate": "1.25", "fx_rate_on": dt.date(2026, 1, 30)}
+    tax = [lines[0], lines[3]]
+    dollars = {"currency": "USD", "fx_source": "ecb", "functional_currency": "EUR", "functional_tax": "13.68"}
+    marts.invoice("INV-3", tax, seller=seller, **rate, **dollars, **buyer)
+    (text,) = text_of(render(load_document(marts.connection, "acme", "id-INV-3")))
+    assert "1 EUR = 1.25 USD (ECB, 30 Jan 2026). VAT in all: €13.68." in text  # article 230
 
     note = marts.invoice(
         "CN-1",
