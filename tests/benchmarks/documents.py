@@ -81,10 +81,9 @@ def _render(settings: Settings, count: int) -> dict[str, float]:
 
 
 def _floor(settings: Settings, count: int) -> dict[str, float]:
-    with connect_serving(settings.serving_path, threads=1) as connection:
-        pages = [
-            compose(document) for document in iter_documents(connection, _keys(settings, count + _WARM_UP))
-        ]
+    keys = _keys(settings, count + _WARM_UP)
+    with connect_serving(settings.serving_path) as connection:
+        pages = [compose(document) for document in iter_documents(connection, keys)]
     fonts = FontConfiguration()
     sheet = weasyprint.CSS(string=pages[0][1], font_config=fonts)
     for html, _ in pages[:_WARM_UP]:
