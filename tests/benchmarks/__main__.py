@@ -229,6 +229,12 @@ def _pdf(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
         few = process(module, "render", home, str(count // 4))
     finally:
         shutil.rmtree(home)
+    lines = 20 * count
+    long = documents.prepare_long(Path(tempfile.mkdtemp(prefix="ratehouse-pdf-")), lines)
+    try:
+        one = process(module, "long", str(long.home), str(lines))
+    finally:
+        shutil.rmtree(long.home)
     each, cores = floor.told, floor.told["cores"]
     report.ran(
         f"WeasyPrint alone, one process: {1 / each['wall_each']:.1f} pages/s, {each['cpu_each'] * 1000:.0f} ms of CPU a page",
@@ -241,6 +247,8 @@ def _pdf(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
     exact = (wrote, left) == (documents.CHANGED, count - documents.CHANGED)
     report.ran(f"… again, {documents.CHANGED} changed", 0, again, None if exact else f"{wrote} were written")
     report.ran(f"… {count // 4:,} of them", 0, few)
+    said = f"One invoice of {lines:,} lines, {one.told['pages']:,} pages"
+    report.ran(said, 0, one, None if one.told["whole"] else "it is not whole")
     wall, cpu = each["wall_each"] * count / cores / full.told["elapsed"], each["cpu_each"] * count / full.cpu
     report.compare(
         "PDFs: rate of WeasyPrint alone × cores",

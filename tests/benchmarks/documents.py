@@ -1,20 +1,22 @@
 """Documents as PDF: a thousand invoices of one page, against WeasyPrint alone on the same pages.
 
 The floor is handed every page as finished HTML and does nothing but lay it out and write bytes: it reads no marts, words
-nothing, stores nothing. Run as a process: `python -m tests.benchmarks.documents render HOME COUNT` or `… floor HOME COUNT`;
-prints one line of JSON.
+nothing, stores nothing. Run as a process: `python -m tests.benchmarks.documents render HOME COUNT`, `… floor HOME COUNT` or
+`… long HOME LINES`; prints one line of JSON.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import duckdb
+import pypdf
 import weasyprint
 from weasyprint.text.fonts import FontConfiguration
 
@@ -52,6 +54,17 @@ def prepare(home: Path, count: int) -> Settings:
         marts.invoice(
             f"INV-{number:06d}", lines, bill_to_name=f"Customer {number} & Söhne", po_number=f"PO-{number}"
         )
+    marts.connection.close()
+    return settings
+
+
+def prepare_long(home: Path, lines: int) -> Settings:
+    """A home whose serving file has one invoice of so many lines."""
+    settings = Settings.load(home, environ={})
+    settings.serving_dir.mkdir(parents=True)
+    marts = Marts(settings.serving_path)
+    marts.tenant()
+    marts.invoice("INV-1", [month("usage", "api", "1.00", description=f"Device {n}") for n in range(lines)])
     marts.connection.close()
     return settings
 
@@ -95,10 +108,20 @@ def _floor(settings: Settings, count: int) -> dict[str, float]:
     return {"wall_each": wall / count, "cpu_each": cpu / count, "cores": len(os.sched_getaffinity(0))}
 
 
+def _long(settings: Settings, lines: int) -> dict[str, float]:
+    (done,) = render_many(settings, _keys(settings, 1), processes=1)
+    reader = pypdf.PdfReader(str(done.path))
+    pages = len(reader.pages)
+    last = re.sub(r"\s+", " ", reader.pages[-1].extract_text())
+    wanted = (f"Device {lines - 1} ", f"€{lines:,}.00", f"Page {pages} of {pages}")
+    return {"pages": pages, "whole": all(words in last for words in wanted)}
+
+
 def main(what: str, home: str, count: str) -> None:
-    """Render or measure the floor; tell it as JSON."""
+    """Do one of the three and tell it as JSON."""
     settings = Settings.load(Path(home), environ={})
-    print(json.dumps((_floor if what == "floor" else _render)(settings, int(count))))
+    told = {"floor": _floor, "render": _render, "long": _long}[what](settings, int(count))
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -236,14 +236,14 @@ def test_an_address_of_two_hundred_lines_and_a_formula_for_a_name_are_printed(ma
     assert 3 <= len(pages) <= 5 and "Building 000" in pages[0] and "€5.00" in pages[-1]
 
 
-@pytest.mark.slow
-def test_an_invoice_of_twenty_thousand_lines_is_whole(marts: Marts) -> None:
-    lines = [month("usage", "api", "1.00", description=f"Device {n:05d}") for n in range(20_000)]
+def test_an_invoice_of_two_thousand_lines_is_whole(marts: Marts) -> None:
+    """Twenty thousand, which take minutes, are part of `make bench`."""
+    lines = [month("usage", "api", "1.00", description=f"Device {n:04d}") for n in range(2_000)]
     reader = pypdf.PdfReader(io.BytesIO(render(document_of(marts, lines))))
     count = len(reader.pages)
-    assert 500 < count < 1200
+    assert 50 < count < 120
     last = re.sub(r"\s+", " ", reader.pages[-1].extract_text())
-    assert f"Page {count} of {count}" in last and "€20,000.00" in last and "Device 19999" in last
+    assert f"Page {count} of {count}" in last and "€2,000.00" in last and "Device 1999" in last
 
 
 def test_long_invoices_repeat_the_head_count_pages_and_keep_the_total_with_lines(marts: Marts) -> None:
