@@ -16,9 +16,10 @@ from orchestration.defs.documents.assets import documents
 from orchestration.defs.landing.assets import landing, tenants_in_order, usage_events
 from orchestration.defs.landing.checks import landed_quality
 from orchestration.defs.ledger.assets import close_definition, issue
+from orchestration.defs.mail.assets import mail
 from orchestration.defs.nightly.assets import nightly_billing
-from orchestration.defs.nightly.jobs import backfill, nightly
-from orchestration.defs.nightly.schedules import nightly_schedule
+from orchestration.defs.nightly.jobs import backfill, nightly, sending
+from orchestration.defs.nightly.schedules import nightly_schedule, sending_schedule
 from orchestration.defs.publish.assets import serving_definition
 from orchestration.lib.dbt_manifest import load_manifest, target_path
 from orchestration.lib.resources import BillingNight
@@ -59,11 +60,12 @@ def build_defs(
             close_definition(marts),
             serving_definition(marts),
             documents,
+            mail,
             nightly_billing,
         ],
         asset_checks=[tenants_in_order, landed_quality],
-        jobs=[nightly, backfill],
-        schedules=[nightly_schedule],
+        jobs=[nightly, backfill, sending],
+        schedules=[nightly_schedule, sending_schedule],
         resources=resources,
         # Steps of one run would wait for the one writer anyway, and each step in a process of its own would
         # load everything again.

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ratehouse import __version__
 from ratehouse.commands import (
+    adjustment,
     close,
     deliver,
     explain,
@@ -36,6 +37,7 @@ app.command("backfill")(operate.backfill)
 app.command("doctor")(operate.doctor)
 app.command("close")(close.close)
 app.command("explain")(explain.explain)
+app.add_typer(adjustment.app, name="adjustment")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(preview.app, name="preview")
 app.add_typer(price_book.app, name="price-book")

@@ -65,8 +65,22 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteUse:
+    """Where a part of a credit note's value went: open_invoice, drawn or sent_back; `used_on` is a local day."""
+
+    use: str
+    number: str | None
+    payment_id: str | None
+    amount: Decimal
+    used_on: date
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """An issued document. The two clocks are those of its run (UTC)."""
+    """An issued document. The two clocks are those of its run (UTC).
+
+    `uses` and `left` say where a credit note's value went and what is still to be drawn of it.
+    """
 
     tenant_id: str
     invoice_id: str
@@ -92,6 +106,8 @@ class Document:
     run_key: str
     content_hash: str
     lines: tuple[Line, ...]
+    uses: tuple[NoteUse, ...] = ()
+    left: Decimal | None = None
 
     def taxed(self, tax: Line) -> Decimal:
         """What a tax line is the tax of: the sum of the lines with its code and rate."""
@@ -243,6 +259,22 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """The adjustment that a line carries out: who asked, who approved, why. Instants are UTC."""
+
+    adjustment_id: str
+    reason_code: str | None
+    reason: str | None
+    requested_by: str | None
+    requested_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    decision_reason: str | None
+    corrected_number: str | None
+    corrected_line_no: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """One line with everything behind it.
 
@@ -253,6 +285,7 @@ class Explanation:
         usage: None where nothing was metered.
         correction: None unless the line is an adjustment.
         later: lines that corrected the same slice afterwards; with any, `rated` is not what this line billed.
+        by_hand: the adjustment that the line carries out; None unless a person asked for it.
     """
 
     line: Line
@@ -261,6 +294,7 @@ class Explanation:
     usage: Usage | None
     correction: Correction | None
     later: tuple[Billed, ...]
+    by_hand: ByHand | None = None
 
     @property
     def owed(self) -> Decimal:
@@ -297,7 +331,15 @@ def load_document(connection: duckdb.DuckDBPyConnection, tenant_id: str, number:
             f"Tenant {tenant_id!r} has no document {number!r}; numbers are written as on the document."
         )
     lines = _rows(connection, _LINES, tenant=tenant_id, invoice=heads[0]["invoice_id"])
-    return Document(**heads[0], lines=tuple(Line(**row) for row in lines))
+    head = heads[0]
+    uses = _rows(connection, _USES, tenant=tenant_id, invoice=head["invoice_id"])
+    left = _rows(connection, _LEFT, tenant=tenant_id, number=number)
+    return Document(
+        **head,
+        lines=tuple(Line(**row) for row in lines),
+        uses=tuple(NoteUse(**row) for row in uses),
+        left=left[0]["remaining"] if left else None,
+    )
 
 
 def explain_line(
@@ -319,10 +361,13 @@ def explain_line(
     tiers = tuple(Tier(**row) for row in _rows(connection, _TIERS, **keys)) if rated else ()
     before, later = _billed(connection, document, line)
     correction = None
-    if line.line_type == "adjustment":
+    by_hand = [ByHand(**row) for row in _rows(connection, _BY_HAND, tenant=line.tenant_id, line=line.line_id)]
+    if line.line_type == "adjustment" and not by_hand:
         correction = _correction(connection, document, line, before, events)
     usage = _usage(connection, document, line, events) if line.slice_id else None
-    return Explanation(line, rated[0] if rated else None, tiers, usage, correction, later)
+    return Explanation(
+        line, rated[0] if rated else None, tiers, usage, correction, later, by_hand[0] if by_hand else None
+    )
 
 
 def line_events(
@@ -499,6 +544,30 @@ _LINES = """
     from marts.invoice_lines
     where tenant_id = $tenant and invoice_id = $invoice
     order by line_no
+"""
+
+_USES = """
+    select use, invoice_number as number, payment_id, amount, used_on
+    from marts.credit_note_uses
+    where tenant_id = $tenant and note_id = $invoice
+    order by used_on, use, invoice_number
+"""
+
+_LEFT = """
+    select remaining
+    from marts.credit_balances
+    where tenant_id = $tenant and grant_id = $number and kind = 'credit_note'
+"""
+
+_BY_HAND = """
+    select
+        a.adjustment_id, a.reason_code, a.reason, a.requested_by, a.requested_at, a.decided_by, a.decided_at,
+        a.decision_reason, i.invoice_number as corrected_number, c.line_no as corrected_line_no
+    from marts.invoice_lines as l
+    inner join marts.adjustments as a on a.tenant_id = l.tenant_id and a.adjustment_id = l.adjustment_id
+    left join marts.invoice_lines as c on c.tenant_id = l.tenant_id and c.line_id = l.corrects_line_id
+    left join marts.invoices as i on i.tenant_id = c.tenant_id and i.invoice_id = c.invoice_id
+    where l.tenant_id = $tenant and l.line_id = $line
 """
 
 _RATED = """

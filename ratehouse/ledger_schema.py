@@ -34,6 +34,12 @@ INVOICES = _schema(
     *_texts("bill_to_name", "bill_to_address", "bill_to_country", "bill_to_tax_id"),
     *_texts("timezone", "language", "po_number", "notes"),
     ("due_days", pa.int64()),
+    # Of a document in another currency than the seller's: the rate as it was published, and the tax at it.
+    *_texts("fx_base", "fx_quote"),
+    ("fx_rate", PRICE),
+    ("fx_rate_on", pa.date32()),
+    *_texts("fx_source", "functional_currency"),
+    ("functional_tax", MONEY),
     ("billing_as_of", INSTANT),
     ("known_as_of", INSTANT),
     *_texts("code_version", "run_key", "content_hash", "previous_hash"),

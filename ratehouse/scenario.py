@@ -36,6 +36,7 @@ FACTS = (
     "usage_events",
     "credit_grants",
     "adjustments",
+    "adjustment_approvals",
     "payments",
     "refunds",
     "disputes",
@@ -65,6 +66,7 @@ _KEYS = {
 # What stands in for recorded_at where a fact names no such instant.
 _RECORDED_BY = {
     "usage_events": ("occurred_at",),
+    "adjustment_approvals": ("decided_at",),
     "payments": ("settled_at", "attempted_at"),
     "balance_transactions": ("available_on",),
     "payouts": ("arrival_on",),

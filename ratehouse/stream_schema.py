@@ -225,6 +225,18 @@ STREAMS: dict[str, Stream] = {
             key=("adjustment_id",),
         ),
         Stream(
+            # what a second person said to an adjustment that somebody asked for
+            "adjustment_approvals",
+            (
+                _id("adjustment_id"),
+                _need("decision", choices=frozenset({"approve", "refuse"})),
+                _need("decided_by"),
+                _need("decided_at", "instant"),
+                Column("reason"),
+            ),
+            key=("adjustment_id", "decided_by", "decided_at"),
+        ),
+        Stream(
             "payments",
             (
                 _id("payment_id"),

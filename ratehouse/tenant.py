@@ -177,6 +177,8 @@ class Invoicing(Strict):
     group_by: Literal["customer", "subscription", "parent"] = "customer"
     late_usage: Literal["next_invoice", "credit_note", "ignore"] = "next_invoice"
     materiality: Amount = Decimal(0)
+    # Which adjustments wait for a second person: those that name who asks for them, or all of them.
+    adjustment_approval: Literal["requested", "always"] = "requested"
 
 
 class TaxRate(Strict):

@@ -19,6 +19,7 @@ def main() -> None:
             "Billing": [
                 st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True),
                 st.Page("views/invoices.py", title="Invoices", icon=":material/receipt_long:"),
+                st.Page("views/credit_notes.py", title="Credit notes", icon=":material/undo:"),
                 st.Page("views/subscriptions.py", title="Subscriptions", icon=":material/autorenew:"),
             ],
             "Cash": [
@@ -29,9 +30,11 @@ def main() -> None:
             ],
             "Revenue": [
                 st.Page("views/recurring.py", title="Recurring revenue", icon=":material/trending_up:"),
+                st.Page("views/taxes.py", title="Taxes", icon=":material/account_balance:"),
                 st.Page("views/close.py", title="Close", icon=":material/lock_clock:"),
             ],
             "Operations": [
+                st.Page("views/outbox.py", title="Outbox", icon=":material/outgoing_mail:"),
                 st.Page("views/usage.py", title="Usage", icon=":material/bolt:"),
                 st.Page("views/runs.py", title="Runs", icon=":material/schedule:"),
             ],

@@ -5,6 +5,8 @@ Belongs here: furniture. Does not belong here: what one page shows, and reading 
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import data, figures
+from ratehouse.spreadsheets import safe
 
 ACCENT = "#0f766e"
 _INK = "#4a5763"
@@ -232,6 +235,33 @@ def _room(values: pd.Series[float]) -> list[float]:
     # Space for the numbers beside the bars.
     low, high = min(0.0, values.min()), max(0.0, values.max())
     return [low, high + 0.42 * ((high - low) or 1.0)]
+
+
+def download(label: str, rows: Sequence[data.Row] | Callable[[], Sequence[data.Row]], file_name: str) -> None:
+    """A button that gives rows as a CSV file, read when it is clicked if they are given as a function."""
+    st.download_button(
+        label,
+        lambda: csv_of(rows() if callable(rows) else rows),
+        file_name=file_name,
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+    )
+
+
+def csv_of(rows: Sequence[data.Row]) -> bytes:
+    """The rows as a table; text that a spreadsheet would take for a formula is made text."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow(safe(value) if isinstance(value, str) else value for value in row.values())
+    return out.getvalue().encode()
+
+
+def person() -> str:
+    """Who is signed in, by e-mail address; empty where the app has no sign-in and people say their name themselves."""
+    return str(st.user.get("email") or "") if getattr(st.user, "is_logged_in", False) else ""
 
 
 def ago(instant: datetime) -> str:

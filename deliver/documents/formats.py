@@ -84,6 +84,7 @@ class Formats:
     """
 
     def __init__(self, language: str, currency: str) -> None:
+        self.language = language
         self.currency_code = currency
         self.digits = minor_units(currency)
         self.locale = _locale(language)

@@ -130,6 +130,19 @@ class TaxAmount:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """The rate that was fixed on a document: one `base` is `rate` `quote`, and the tax in the seller's currency at it."""
+
+    base: str
+    quote: str
+    rate: Decimal
+    rate_on: date
+    source: str | None
+    currency: str
+    tax: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceDocument:
     """An issued invoice or credit note, complete: rendering needs only this and the tenant's folder.
 
@@ -168,6 +181,8 @@ class InvoiceDocument:
     content_hash: str | None
     discounts_by_rate: tuple[tuple[str, Decimal | None, Decimal], ...] = ()
     """Discount lines summed by description and rate of tax, as negative amounts (on a credit note, positive)."""
+    exchange: Exchange | None = None
+    """None on a document in the seller's own currency, and where no rate was published."""
 
     @property
     def is_draft(self) -> bool:
@@ -286,7 +301,7 @@ def load_headings(connection: duckdb.DuckDBPyConnection, keys: Sequence[Key]) ->
     return [
         Heading(
             row["tenant_id"], row["invoice_id"], row["invoice_number"], row["issued_on"], row["content_hash"],
-            row["status"], _branding(_json(row["tenant_document"])),
+            row["status"], branding_of(json_of(row["tenant_document"])),
         )
         for row in rows
     ]  # fmt: skip
@@ -346,6 +361,8 @@ _HEADS = (
         i.issued_on, i.due_on, i.customer_id, i.po_number, i.bill_to_name, i.bill_to_address,
         i.bill_to_country, i.bill_to_tax_id, i.legal_entity, i.subtotal, i.discount, i.tax, i.total,
         i.credits_applied, i.amount_due, i.content_hash, ?i.notes as notes,
+        ?i.fx_base as fx_base, ?i.fx_quote as fx_quote, ?i.fx_rate as fx_rate, ?i.fx_rate_on as fx_rate_on,
+        ?i.fx_source as fx_source, ?i.functional_currency as functional_currency, ?i.functional_tax as functional_tax,
         t.name as tenant_name, t.document as tenant_document,
         c.invoice_number as corrects_number, c.issued_on as corrects_on
     from keys
@@ -422,12 +439,13 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, keys: Sequence[Key]) 
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _json(value: Any) -> Any:
+def json_of(value: Any) -> Any:
     """A JSON column as a value; DuckDB hands out text for both VARCHAR and JSON."""
     return json.loads(value) if isinstance(value, str) and value.strip() else value or None
 
 
-def _branding(document: Any) -> Branding:
+def branding_of(document: Any) -> Branding:
+    """How a tenant's documents look, from its normalised settings."""
     branding = document.get("branding") if isinstance(document, Mapping) else None
     if not isinstance(branding, Mapping):
         return Branding()
@@ -438,9 +456,9 @@ def _text(value: Any) -> str | None:
     return str(value) if value not in (None, "") else None
 
 
-def _address(value: Any) -> tuple[str, ...]:
+def address_of(value: Any) -> tuple[str, ...]:
     """An address is a list of lines, one text with line breaks, or a map whose values are the lines."""
-    value = _json(value) if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"') else value
+    value = json_of(value) if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"') else value
     if isinstance(value, str):
         value = value.splitlines()
     elif isinstance(value, Mapping):
@@ -448,8 +466,9 @@ def _address(value: Any) -> tuple[str, ...]:
     return tuple(str(line) for line in value or () if line not in (None, ""))
 
 
-def _seller(row: Mapping[str, Any]) -> Party:
-    entity = _json(row["legal_entity"])
+def seller_of(row: Mapping[str, Any]) -> Party:
+    """The seller of a row with legal_entity, tenant_name and tenant_id."""
+    entity = json_of(row["legal_entity"])
     if not isinstance(entity, Mapping):
         entity = {}
     known = ("name", "address", "country", "tax_id")
@@ -461,7 +480,7 @@ def _seller(row: Mapping[str, Any]) -> Party:
             details.append((str(key), value))
     return Party(
         name=_text(entity.get("name")) or row["tenant_name"] or row["tenant_id"],
-        address=_address(entity.get("address")),
+        address=address_of(entity.get("address")),
         country=_text(entity.get("country")),
         tax_id=_text(entity.get("tax_id")),
         details=tuple(details),
@@ -483,7 +502,7 @@ def _tier(row: Mapping[str, Any]) -> Tier:
 
 
 def _line(row: Mapping[str, Any], tiers: Sequence[Tier]) -> Line:
-    dimensions = _json(row["dimensions"])
+    dimensions = json_of(row["dimensions"])
     included, beside = row["included_quantity"] or ZERO, ZERO
     # The rated charge is as the facts are known today, the line as it was issued. Only where both still agree
     # do the tiers explain the line; a correction is a difference, which no tier table adds up to.
@@ -584,10 +603,10 @@ def _document(
         bill_date=head["bill_date"],
         issued_on=head["issued_on"] or head["bill_date"],
         due_on=head["due_on"],
-        seller=_seller(head),
+        seller=seller_of(head),
         buyer=Party(
             name=_text(head["bill_to_name"]) or head["customer_id"],
-            address=_address(head["bill_to_address"]),
+            address=address_of(head["bill_to_address"]),
             country=_text(head["bill_to_country"]),
             tax_id=_text(head["bill_to_tax_id"]),
         ),
@@ -604,10 +623,20 @@ def _document(
         amount_due=head["amount_due"],
         corrects=tuple(sorted(corrects.items(), key=lambda item: (item[1] or date.min, item[0]))),
         notes=_notes(head["notes"]),
-        branding=_branding(_json(head["tenant_document"])),
+        branding=branding_of(json_of(head["tenant_document"])),
         content_hash=_text(head["content_hash"]),
         discounts_by_rate=tuple((*key, amount) for key, amount in by_rate.items()),
+        exchange=_exchange(head),
     )
+
+
+def _exchange(head: Mapping[str, Any]) -> Exchange | None:
+    if head["fx_rate"] is None:
+        return None
+    return Exchange(
+        head["fx_base"], head["fx_quote"], head["fx_rate"], head["fx_rate_on"], head["fx_source"],
+        head["functional_currency"], head["functional_tax"],
+    )  # fmt: skip
 
 
 def _group(
@@ -631,7 +660,7 @@ def _group(
 
 def _notes(value: Any) -> tuple[str, ...]:
     if isinstance(value, str) and value.lstrip()[:1] in ("[", '"'):
-        value = _json(value)
+        value = json_of(value)
     if isinstance(value, str):
         value = [value]
     return tuple(str(note) for note in value or () if note)

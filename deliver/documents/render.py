@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -21,8 +22,9 @@ from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 from deliver.documents.branding import TEMPLATES, accent, logo, templates
-from deliver.documents.formats import catalogue, pick_language
+from deliver.documents.formats import Words, catalogue, pick_language
 from deliver.documents.model import DocumentError, InvoiceDocument
+from deliver.documents.statement import Statement, build_statement_view
 from deliver.documents.view import build_view
 
 MAX_CACHED = 64
@@ -56,15 +58,30 @@ def render(document: InvoiceDocument, tenant_folder: Path | None = None, **optio
         RatehouseError: an unknown currency.
     """
     html, css = compose(document, tenant_folder)
+    identity = (document.tenant_id, document.invoice_id, document.content_hash)
+    return _pdf(html, css, repr(identity), **options)
+
+
+def render_statement(statement: Statement, tenant_folder: Path | None = None) -> bytes:
+    """The PDF of a statement of account: the same statement, template and fonts give the same bytes, as with `render`.
+
+    Raises:
+        DocumentError: a broken template or a logo that cannot be read.
+        RatehouseError: an unknown currency.
+    """
+    html, css = _compose(
+        "statement.html.j2", build_statement_view, statement, tenant_folder, statement.seller.country
+    )
+    return _pdf(html, css, repr(statement))
+
+
+def _pdf(html: str, css: str, identity: str, **options: Any) -> bytes:
     engine = _engine()
-    identifier = hashlib.sha256(
-        repr((document.tenant_id, document.invoice_id, document.content_hash)).encode()
-    ).hexdigest()[:32]  # fmt: skip
     pdf: bytes = weasyprint.HTML(string=html, base_url="ratehouse:", url_fetcher=engine.fetcher).write_pdf(
         font_config=engine.fonts,
         stylesheets=[engine.sheet(css)],
         cache=engine.images(),
-        pdf_identifier=identifier,
+        pdf_identifier=hashlib.sha256(identity.encode()).hexdigest()[:32],
         **options,
     )
     return pdf
@@ -72,15 +89,26 @@ def render(document: InvoiceDocument, tenant_folder: Path | None = None, **optio
 
 def compose(document: InvoiceDocument, tenant_folder: Path | None = None) -> tuple[str, str]:
     """The HTML and the style sheet of a document, before layout."""
+    return _compose("invoice.html.j2", build_view, document, tenant_folder, document.seller.country)
+
+
+def _compose(
+    template: str,
+    put: Callable[[Any, Words, str], Any],
+    document: Any,
+    tenant_folder: Path | None,
+    country: str | None,
+) -> tuple[str, str]:
+    """A document put into words and set in the one style; `country` of the seller decides the paper."""
     own = templates(tenant_folder)
     words_by_language = catalogue(own)
     language = pick_language(document.language, words_by_language)
     words = words_by_language.get(language) or words_by_language[language.split("-")[0].lower()]
-    view = build_view(document, words, language)
+    view = put(document, words, language)
     content = logo(tenant_folder, document.branding)
     environment = _environment(own)
     try:
-        html = environment.get_template("invoice.html.j2").render(
+        html = environment.get_template(template).render(
             view=view, document=document, logo=_engine().add_logo(content) if content else None
         )
         # The sheet is not HTML; its inputs are checked values and words of the catalogue, quoted for CSS.
@@ -89,7 +117,7 @@ def compose(document: InvoiceDocument, tenant_folder: Path | None = None) -> tup
             .get_template("invoice.css.j2")
             .render(
                 accent=accent(document.branding),
-                page_size=_page_size(document),
+                page_size=_page_size(country),
                 fonts=_fonts(language),
                 page_words=_page_words(words["page"]),
             )
@@ -187,5 +215,5 @@ def _fonts(language: str) -> str:
     return ", ".join([*(f'"{family}"' for family in ("Noto Sans", *cjk, *_OTHER_SCRIPTS)), "sans-serif"])
 
 
-def _page_size(document: InvoiceDocument) -> str:
-    return "letter" if (document.seller.country or "").upper() in LETTER_COUNTRIES else "A4"
+def _page_size(country: str | None) -> str:
+    return "letter" if (country or "").upper() in LETTER_COUNTRIES else "A4"

@@ -93,9 +93,9 @@ def build_view(document: InvoiceDocument, words: Words, language: str) -> View:
         number=number,
         kind=document.kind,
         seller_name=clean(document.seller.name),
-        seller=_party(document.seller, fmt, words),
+        seller=party_lines(document.seller, fmt, words),
         buyer_name=clean(document.buyer.name),
-        buyer=_party(document.buyer, fmt, words),
+        buyer=party_lines(document.buyer, fmt, words),
         facts=_facts(document, fmt, words),
         hero=_hero(document, fmt, words),
         show_tax=show_tax,
@@ -114,7 +114,8 @@ def build_view(document: InvoiceDocument, words: Words, language: str) -> View:
     )
 
 
-def _party(party: Party, fmt: Formats, words: Words) -> tuple[str, ...]:
+def party_lines(party: Party, fmt: Formats, words: Words) -> tuple[str, ...]:
+    """What stands below the name of a seller or buyer."""
     lines = [clean(line) for line in party.address]
     if party.country:
         country = _country(clean(party.country), fmt.locale)
@@ -344,19 +345,37 @@ def _notes(document: InvoiceDocument, fmt: Formats, words: Words) -> tuple[str, 
         else:
             notes.append(words["corrects_undated"].format(number=clean(number)))
     notes += [words.get(note) or clean(note) for note in document.notes]
+    if exchange := document.exchange:
+        own = formats(fmt.language, exchange.currency)
+        notes.append(
+            words["exchange"].format(
+                base=exchange.base,
+                quote=exchange.quote,
+                rate=fmt.price(exchange.rate),
+                source=clean(exchange.source or "").upper(),
+                date=fmt.date(exchange.rate_on),
+                tax=words["vat" if document.tax else "tax"],
+                amount=own.currency(exchange.tax),
+            )
+        )
     return tuple(notes)
 
 
 def _payment(document: InvoiceDocument, words: Words) -> tuple[tuple[str, str], ...]:
     if document.is_credit_note or document.amount_due <= 0:
         return ()
+    return payment_details(document.seller, words, clean(document.number) if document.number else "")
+
+
+def payment_details(seller: Party, words: Words, reference: str) -> tuple[tuple[str, str], ...]:
+    """Where to pay, with what to name; empty where the seller names no account."""
     labels = {"iban": "IBAN", "bic": "BIC"}
     rows = [
         (labels.get(key, ""), clean(value))
         for wanted in _PAYMENT_DETAILS
-        for key, value in document.seller.details
+        for key, value in seller.details
         if key == wanted
     ]
-    if rows and document.number:
-        rows.append((words["reference"], clean(document.number)))
+    if rows and reference:
+        rows.append((words["reference"], reference))
     return tuple(rows)

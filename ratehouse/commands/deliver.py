@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import json
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,6 +62,7 @@ def status(
         typer.Option(help="List the messages in this state: waiting, sent, unknown, failed, bounced."),
     ] = None,
     number: Annotated[str | None, typer.Option(help="List the messages of this document.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every message as JSON instead.")] = False,
 ) -> None:
     """Count messages by state, and list those that a person must look at (or those asked for)."""
     from deliver.mail.outbox import read_outbox
@@ -68,6 +71,10 @@ def status(
     if state is not None and state not in STYLES:
         raise RatehouseError(f"There is no state {state}; use one of {', '.join(STYLES)}.")
     messages = read_outbox(Lake(Settings.load().lake_url), tenants=tenant or ())
+    if as_json:
+        wanted_ones = [m for m in messages if state in (None, m.state) and number in (None, m.invoice_number)]
+        typer.echo(json.dumps([asdict(message) for message in wanted_ones], default=str, ensure_ascii=False))
+        return
     console = Console(soft_wrap=True)
     counts: Counter[tuple[str, str]] = Counter((message.tenant_id, message.state) for message in messages)
     table = Table("tenant", *STYLES)
@@ -93,6 +100,9 @@ def retry(
         typer.Option("--received", help="You found the unknown ones at the server: note it, send nothing."),
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Also those that arrived already.")] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who you are; default: the user of this machine.")
+    ] = None,
 ) -> None:
     """Let messages of a document be sent once more with the next `deliver send`, or settle what is unknown."""
     from deliver.mail.dispatch import retry as retry_one
@@ -121,7 +131,7 @@ def retry(
             f"Every message with {number} is {', '.join(sorted({m.state for m in found}))}; there is nothing to do. "
             "To send what arrived already once more, add --again."
         )
-    at, actor = datetime.now(UTC), getpass.getuser()
+    at, actor = datetime.now(UTC), by or getpass.getuser()
     for message in chosen:
         if received:
             settle_received(lake, message, actor=actor, at=at)

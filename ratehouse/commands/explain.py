@@ -10,12 +10,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
+import duckdb
 import typer
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from ratehouse.explain import (
+    ByHand,
     Correction,
     Document,
     Event,
@@ -51,7 +53,11 @@ def explain(
         document = load_document(connection, tenant, number)
         tree = Tree(_heading(document), guide_style="dim")
         for wanted in document.lines if line is None else (document.line(line),):
-            _add_line(tree, document, explain_line(connection, document, wanted, events=listed))
+            explanation = explain_line(connection, document, wanted, events=listed)
+            branch = _add_line(tree, document, explanation)
+            if explanation.by_hand:
+                _add_by_hand(connection, branch, tenant, explanation.by_hand, listed)
+        _add_uses(tree, document)
     console = Console()
     # A file or a pipe has no edge to wrap at.
     console.print(tree, width=console.width if console.is_terminal else 240)
@@ -68,7 +74,44 @@ def _heading(document: Document) -> Text:
     return text
 
 
-def _add_line(tree: Tree, document: Document, explanation: Explanation) -> None:
+def _add_by_hand(
+    connection: duckdb.DuckDBPyConnection, branch: Tree, tenant: str, by_hand: ByHand, events: int | None
+) -> None:
+    """Who decided it and why, and the line that it corrects with all that is behind that."""
+    why = ": ".join(filter(None, (by_hand.reason_code, by_hand.reason)))
+    node = _add(branch, f"by hand, {by_hand.adjustment_id}  {why}", "yellow")
+    if by_hand.requested_by:
+        _add(node, f"asked for by {by_hand.requested_by}, {_instant(by_hand.requested_at)}")
+    if by_hand.decided_by and by_hand.decided_at:
+        said = f": {by_hand.decision_reason}" if by_hand.decision_reason else ""
+        _add(node, f"approved by {by_hand.decided_by}, {_instant(by_hand.decided_at)}{said}")
+    if by_hand.corrected_number and by_hand.corrected_line_no:
+        corrected = load_document(connection, tenant, by_hand.corrected_number)
+        original = _add(node, f"of line {by_hand.corrected_line_no} of {corrected.number}")
+        line = corrected.line(by_hand.corrected_line_no)
+        _add_line(original, corrected, explain_line(connection, corrected, line, events=events))
+
+
+def _add_uses(tree: Tree, document: Document) -> None:
+    if document.kind != "credit_note":
+        return
+    node = _add(tree, "where its value went", "bold")
+    words = {
+        "open_invoice": "taken off {}, which was open",
+        "drawn": "drawn by {}",
+        "sent_back": "sent back of payment {}",
+    }
+    for use in document.uses:
+        amount = f"{amount_text(use.amount, document.currency)} {document.currency}"
+        _add(node, f"{amount}  {words[use.use].format(use.number or use.payment_id)}, {use.used_on}")
+    if document.left:
+        _add(
+            node,
+            f"{amount_text(document.left, document.currency)} {document.currency}  are left for later invoices",
+        )
+
+
+def _add_line(tree: Tree, document: Document, explanation: Explanation) -> Tree:
     line = explanation.line
     title = Text.assemble((f"{line.line_no}  ", "dim"), (line.description, "bold"))
     title.append("".join(f"  {name}: {value}" for name, value in line.groups.items()))
@@ -86,6 +129,7 @@ def _add_line(tree: Tree, document: Document, explanation: Explanation) -> None:
         _add(branch, f"{number_text(line.tax_percent)}% ({line.tax_code}) of {taxed} {line.currency}")
     elif line.quantity is not None:
         _add(branch, f"quantity {number_text(line.quantity)}")
+    return branch
 
 
 def _about(line: Line) -> str:

@@ -1,4 +1,4 @@
-"""`ratehouse invoice show | pdf | export`: an issued document in the terminal, or as files.
+"""`ratehouse invoice show | pdf | statement | export`: issued documents in the terminal, or as files.
 
 Belongs here: arguments and terminal output. Does not belong here: reading, wording and rendering, which are
 `deliver.documents`. Reads the serving file only.
@@ -6,6 +6,7 @@ Belongs here: arguments and terminal output. Does not belong here: reading, word
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,6 +96,38 @@ def pdf(
         )
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def statement(
+    customer: Annotated[str, typer.Argument(help="Customer id.")],
+    tenant: TenantOption,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day shown.")],
+    last: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to", formats=["%Y-%m-%d"], help="Last day shown; default: the last day that was billed."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
+) -> None:
+    """Write a customer's statement of account as PDF, one file for each currency, in the customer's language."""
+    from deliver.documents.model import connect_serving
+    from deliver.documents.render import render_statement
+    from deliver.documents.statement import billed_day, load_statements
+    from deliver.documents.store import file_name
+
+    settings = Settings.load()
+    folder = settings.tenants_dir / tenant
+    with connect_serving(settings.serving_path) as connection:
+        until = last.date() if last else billed_day(connection, tenant)
+        statements = load_statements(connection, tenant, customer, first.date(), until)
+    out.mkdir(parents=True, exist_ok=True)
+    for one in statements:
+        name = f"{customer}-{one.first}-{one.last}-{one.currency}"
+        path = out / f"{file_name(name)}.pdf"
+        path.write_bytes(render_statement(one, folder if folder.is_dir() else None))
+        typer.echo(path)
 
 
 @app.command()

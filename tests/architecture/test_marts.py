@@ -74,6 +74,22 @@ PUBLIC = {
     "credit_balances": """
         grant_id customer_id granted drawn expired remaining currency
     """,
+    "adjustments": """
+        adjustment_id status customer_id invoice_number line_id line_amount left_amount amount currency reason_code
+        reason requested_by requested_at decided_by decided_at decision_reason note_id note_number
+    """,
+    "credit_note_uses": """
+        note_id note_number customer_id use invoice_id invoice_number payment_id amount currency used_on
+    """,
+    "account_movements": """
+        customer_id currency movement_id movement_no moved_on moved_at kind invoice_number due_on payment_id amount balance
+    """,
+    "receivable_movements": """
+        customer_id invoice_id invoice_number due_on kind moved_on payment_id note_id amount currency
+    """,
+    "tax_summary": """
+        period country treatment tax_code tax_percent currency invoices credit_notes voids invoiced credited taxable tax
+    """,
     "usage_completeness": """
         received_on event_type received duplicates conflicts rejected not_billable accepted rated
         skipped_values quantity_rated last_event_at

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import lifecycle, ours, payments, peers
+from tests.benchmarks import documents, lifecycle, ours, payments, peers
 from tests.benchmarks.data import FIRST_DAY, Data, Size, prepare
 from tests.benchmarks.measure import ROOT, Failed, Measured, process, wrong
 
@@ -71,6 +71,7 @@ def main() -> int:
         default=100_000,
         help="subscriptions with three changes each (default 100,000)",
     )
+    options.add_argument("--documents", type=int, default=1_000, help="invoices to render (default 1,000)")
     options.add_argument("--data", type=Path, help="keep the generated data here for the next time")
     options.add_argument(
         "--invoices",
@@ -83,6 +84,7 @@ def main() -> int:
         "postgres": _postgres,
         "lifecycle": _lifecycle,
         "payments": _payments,
+        "pdf": _pdf,
         "scenarios": _scenarios,
         "demo": _demo,
     }
@@ -234,6 +236,55 @@ def _payments(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
     report.ran("Payments: reconciled", 0, best["build"], None if same else f"{own}, not {floor}")
     ratio = own["models_elapsed"] / floor["wall"]
     report.compare("Payments: reconciled / one join", "≤ 3×", ratio, None, ratio <= 3)
+
+
+def _pdf(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
+    """Invoices of one page: against the layout engine alone, then some of them changed, then a quarter of them."""
+    count, module = chosen.documents, "tests.benchmarks.documents"
+    settings = documents.prepare(Path(tempfile.mkdtemp(prefix="ratehouse-pdf-")), count)
+    home = str(settings.home)
+    try:
+        floor = process(module, "floor", home, str(min(200, count // 2)))
+        full = process(module, "render", home, str(count))
+        documents.change(settings)
+        again = process(module, "render", home, str(count))
+        shutil.rmtree(settings.documents_url)
+        few = process(module, "render", home, str(count // 4))
+    finally:
+        shutil.rmtree(home)
+    lines = 20 * count
+    long = documents.prepare_long(Path(tempfile.mkdtemp(prefix="ratehouse-pdf-")), lines)
+    try:
+        one = process(module, "long", str(long.home), str(lines))
+    finally:
+        shutil.rmtree(long.home)
+    each, cores = floor.told, floor.told["cores"]
+    report.ran(
+        f"WeasyPrint alone, one process: {1 / each['wall_each']:.1f} pages/s, {each['cpu_each'] * 1000:.0f} ms of CPU a page",
+        0,
+        floor,
+    )
+    wrote = full.told["written"]
+    report.ran(f"PDFs of {count:,} invoices", 0, full, None if wrote == count else f"{wrote} were written")
+    wrote, left = again.told["written"], again.told["unchanged"]
+    exact = (wrote, left) == (documents.CHANGED, count - documents.CHANGED)
+    report.ran(f"… again, {documents.CHANGED} changed", 0, again, None if exact else f"{wrote} were written")
+    report.ran(f"… {count // 4:,} of them", 0, few)
+    said = f"One invoice of {lines:,} lines, {one.told['pages']:,} pages"
+    report.ran(said, 0, one, None if one.told["whole"] else "it is not whole")
+    wall, cpu = each["wall_each"] * count / cores / full.told["elapsed"], each["cpu_each"] * count / full.cpu
+    report.compare(
+        "PDFs: rate of WeasyPrint alone × cores",
+        "≥ 85 %",
+        wall * 100,
+        cpu * 100,
+        max(wall, cpu) >= 0.85,
+        " %",
+    )
+    grown = full.peak_gib / few.peak_gib
+    report.compare("PDFs: peak memory of a process, all / a quarter", "≤ 1.2×", grown, None, grown <= 1.2)
+    share = again.cpu / full.cpu * 100
+    report.compare("PDFs: run again", "≤ 10 %", again.wall / full.wall * 100, share, share <= 10, " %")
 
 
 def _scenarios(report: Report, chosen: argparse.Namespace, folder: Path) -> None:

@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from dagster import ExecuteInProcessResult, materialize
 from typer.testing import CliRunner
 
-from deliver.mail.dispatch import BACK_OFF, Dispatched, dispatch
+from deliver.mail.dispatch import BACK_OFF, Dispatched, dispatch, retry
 from deliver.mail.outbox import MailError, Message, claim, delivery_id, read_outbox, recipients
 from deliver.mail.reports import note_reports
 from deliver.mail.transport import SmtpSettings
+from orchestration.defs.mail.assets import mail
+from orchestration.lib.names import MAIL
+from orchestration.lib.resources import BillingNight
 from ratehouse.commands.deliver import app
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
@@ -415,3 +419,35 @@ def test_settings_come_from_the_environment() -> None:
     ):
         with pytest.raises(MailError, match=word):
             SmtpSettings.load(environ=wrong)
+
+
+def test_the_night_sends_what_it_issued_once_and_says_what_is_amiss(
+    home: Settings, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def night(**chosen: object) -> ExecuteInProcessResult:
+        resources = {"settings": home, "night": BillingNight(**chosen)}
+        return materialize([mail], resources=resources, raise_on_error=False)
+
+    first = night()
+    (event,) = first.get_asset_materialization_events()
+    assert event.asset_key == MAIL
+    told = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert {name: told[name] for name in ("queued", "problems", "sent")} == {
+        "queued": 2,
+        "problems": 0,
+        "sent": 2,
+    }
+    again = night()
+    (event,) = again.get_asset_materialization_events()
+    assert event.materialization.metadata["queued"].value == 0
+    assert len(inbox.mails) == 2
+    # Messages are due, but there is no server: a person has to look, and starting over would not help.
+    wanted = outbox(home)["ann@c1.example"]
+    retry(Lake(home.lake_url), wanted, actor="ann", at=dt.datetime.now(dt.UTC))
+    monkeypatch.delenv("RATEHOUSE_SMTP_HOST")
+    assert night(tenants=["elsewhere"]).success
+    failed = night()
+    assert not failed.success
+    (failure,) = [event for event in failed.all_events if event.is_step_failure]
+    assert "nothing was sent" in str(failure.event_specific_data)
+    assert len(inbox.mails) == 2

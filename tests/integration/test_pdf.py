@@ -158,6 +158,94 @@ def test_what_a_customer_typed_is_text(marts: Marts) -> None:
     assert not pypdf.PdfReader(io.BytesIO(pdf)).pages[0].images
 
 
+def test_an_invoice_and_its_credit_note_show_what_article_226_asks_for(marts: Marts) -> None:
+    """Directive 2006/112/EC, articles 219, 226 (1) to (11a) and 230."""
+    seller = {
+        "name": "Acme GmbH",
+        "address": ["Hauptstr. 1", "10115 Berlin"],
+        "country": "DE",
+        "tax_id": "DE123456789",
+    }
+    buyer = {
+        "bill_to_name": "Müller SARL",
+        "bill_to_address": ["2 rue de la Paix", "75002 Paris"],
+        "bill_to_country": "FR",
+        "bill_to_tax_id": "FR12345678901",
+    }
+    lines = [
+        month(
+            "recurring", "base", "100.00", description="Platform fee", quantity="4", unit_price="25.00",
+            tax_percent="19", tax_code="vat",
+        ),
+        month("discount", "base", "-10.00", description="Welcome", tax_percent="19", tax_code="vat"),
+        month("usage", "book", "10.00", description="Handbook", quantity="2", unit_price="5.00", tax_percent="7", tax_code="vat"),
+        {"line_type": "tax", "charge": "t", "amount": "17.10", "tax_percent": "19", "tax_code": "vat"},
+        {"line_type": "tax", "charge": "t", "amount": "0.70", "tax_percent": "7", "tax_code": "vat"},
+    ]  # fmt: skip
+    (text,) = text_of(render(document_of(marts, lines, seller=seller, **buyer)))
+    for article, expected in {
+        "1 date of issue": "Issue date 1 Feb 2026",
+        "2 sequential number": "INV-1",
+        "3 VAT number of the supplier": "VAT ID DE123456789",
+        "4 VAT number of the customer": "VAT ID FR12345678901",
+        "5 name and address of the supplier": "Acme GmbH Hauptstr. 1 10115 Berlin Germany",
+        "5 name and address of the customer": "Müller SARL 2 rue de la Paix 75002 Paris France",
+        "6 nature": "Platform fee",
+        "7 date of the supply": "1–31 Jan 2026",
+        "6 quantity, 8 unit price, 9 rate": "4 25.00 19% 100.00",
+        "8 discounts": "Welcome -€10.00",
+        "8 taxable amount, 9 rate, 10 VAT, first rate": "VAT 19% on €90.00 €17.10",
+        "8 taxable amount, 9 rate, 10 VAT, second rate": "VAT 7% on €10.00 €0.70",
+        "total": "€117.80",
+    }.items():
+        assert expected in text, (article, text)
+
+    marts.invoice("INV-2", [month("usage", "api", "5.00")], seller=seller, notes=["reverse_charge"], **buyer)
+    (text,) = text_of(render(load_document(marts.connection, "acme", "id-INV-2")))
+    assert "Reverse charge: VAT is to be accounted for by the recipient." in text  # 11a
+
+    rate = {"fx_base": "EUR", "fx_quote": "USD", "fx_rate": "1.25", "fx_rate_on": dt.date(2026, 1, 30)}
+    tax = [lines[0], lines[3]]
+    dollars = {"currency": "USD", "fx_source": "ecb", "functional_currency": "EUR", "functional_tax": "13.68"}
+    marts.invoice("INV-3", tax, seller=seller, **rate, **dollars, **buyer)
+    (text,) = text_of(render(load_document(marts.connection, "acme", "id-INV-3")))
+    assert "1 EUR = 1.25 USD (ECB, 30 Jan 2026). VAT in all: €13.68." in text  # article 230
+
+    note = marts.invoice(
+        "CN-1",
+        [month("credit", "base", "-25.00")],
+        kind="credit_note",
+        corrects_invoice_id="id-INV-1",
+        seller=seller,
+    )
+    (text,) = text_of(render(load_document(marts.connection, "acme", note)))
+    assert "Corrects invoice INV-1 of 1 Feb 2026" in text  # article 219
+
+
+def test_an_address_of_two_hundred_lines_and_a_formula_for_a_name_are_printed(marts: Marts) -> None:
+    document = document_of(
+        marts,
+        [month("usage", "api", "5.00", description="=HYPERLINK(A1)")],
+        bill_to_name='=cmd|" /C calc"!A0',
+        bill_to_address=[f"Building {n:03d}" for n in range(200)],
+    )
+    pages = text_of(render(document))
+    text = " ".join(pages)
+    assert '=cmd|" /C calc"!A0' in text and "=HYPERLINK(A1)" in text
+    assert all(f"Building {n:03d}" in text for n in range(200))
+    assert 3 <= len(pages) <= 5 and "Building 000" in pages[0] and "€5.00" in pages[-1]
+
+
+def test_an_invoice_of_two_thousand_lines_is_whole(marts: Marts) -> None:
+    """Twenty thousand, which take minutes, are part of `make bench`."""
+    lines = [month("usage", "api", "1.00", description=f"Device {n:04d}") for n in range(2_000)]
+    reader = pypdf.PdfReader(io.BytesIO(render(document_of(marts, lines))))
+    count = len(reader.pages)
+    assert 50 < count < 120
+    last = re.sub(r"\s+", " ", reader.pages[-1].extract_text())
+    assert f"Page {count} of {count}" in last and "€2,000.00" in last and "Device 1999" in last
+
+
 def test_long_invoices_repeat_the_head_count_pages_and_keep_the_total_with_lines(marts: Marts) -> None:
     for count in range(9, 21):
         lines = [month("usage", "api", "1.00", description=f"Device {i:03d}") for i in range(count)]

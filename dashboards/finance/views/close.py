@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 import streamlit as st
 
 from dashboards import data, figures
 from dashboards.finance import shell
-from ratehouse.spreadsheets import safe
 
 MOVEMENTS = {
     "billed": "Billed",
@@ -146,24 +143,11 @@ def _posted(tenant_id: str, period: str) -> None:
         },
         rows_shown=16,
     )
-    st.download_button(
+    shell.download(
         "Journal as CSV",
-        lambda: _csv(data.query("journal_lines", tenant_id, period=period)),
-        file_name=f"{tenant_id}-journal-{period}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        type="tertiary",
+        lambda: data.query("journal_lines", tenant_id, period=period),
+        f"{tenant_id}-journal-{period}.csv",
     )
-
-
-def _csv(rows: Sequence[data.Row]) -> bytes:
-    """The lines as a table; text that a spreadsheet would take for a formula is made text."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(rows[0])
-    for row in rows:
-        writer.writerow(safe(value) if isinstance(value, str) else value for value in row.values())
-    return out.getvalue().encode()
 
 
 main()

@@ -1,13 +1,15 @@
--- Manual adjustments met by what is left of the lines they point at, in the order of their time and id: accepted, or refused because
--- they take off more than is left. A void points at every line of its document and takes what is left of each.
+-- Manual adjustments met by what is left of the lines they point at: those that are approved and effective in the order of their time
+-- and id, accepted or refused because they take off more than is left; the others wait and take nothing. A void points at every line of
+-- its document and takes what is left of each.
 with
 
 adjustments as (
 
-    select adjustments.*
-    from {{ ref('stg_ratehouse__adjustments') }} as adjustments
-    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on adjustments.tenant_id = tenants.tenant_id
-    where adjustments.effective_at <= tenants.billing_as_of
+    select
+        approvals.*,
+        approvals.standing = 'approved' and approvals.effective_at <= tenants.billing_as_of as is_due
+    from {{ ref('int_credits__approvals') }} as approvals
+    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on approvals.tenant_id = tenants.tenant_id
 
 ),
 
@@ -112,6 +114,8 @@ pointed as (
         adjustments.amount as asked_amount,
         adjustments.reason_code,
         adjustments.reason,
+        adjustments.standing,
+        adjustments.is_due,
         remaining.line_id,
         remaining.left_amount
     from adjustments
@@ -157,6 +161,7 @@ listed as (
         list({ 'amount': cast(asked_amount as decimal(20, 4)), 'is_void': reason_code is not distinct from 'void' } order by effective_at, adjustment_id) as asked,
         greatest(min(left_amount), cast(0 as decimal(20, 4))) as left_amount
     from pointed
+    where is_due
     group by tenant_id, line_id
 
 ),
@@ -191,10 +196,15 @@ select
     pointed.asked_amount,
     pointed.reason_code,
     pointed.reason,
+    pointed.left_amount,
     met.amount,
-    case when met.amount is null then 'adjustment_too_large' else 'accepted' end as verdict
+    case
+        when not pointed.is_due then pointed.standing
+        when met.amount is null then 'adjustment_too_large'
+        else 'accepted'
+    end as verdict
 from pointed
-inner join met
+left join met
     on
         pointed.tenant_id = met.tenant_id
         and pointed.line_id = met.line_id

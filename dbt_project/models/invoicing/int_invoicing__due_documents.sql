@@ -101,6 +101,13 @@ select
     dated.language,
     dated.po_number,
     dated.due_days,
+    due_rates.fx_base,
+    due_rates.fx_quote,
+    due_rates.fx_rate,
+    due_rates.fx_rate_on,
+    due_rates.fx_source,
+    due_rates.functional_currency,
+    due_rates.functional_tax,
     dated.billing_as_of,
     dated.known_as_of
 from dated
@@ -108,3 +115,7 @@ left join notes
     on
         dated.tenant_id = notes.tenant_id
         and dated.document_key = notes.document_key
+left join {{ ref('int_invoicing__due_rates') }} as due_rates
+    on
+        dated.tenant_id = due_rates.tenant_id
+        and dated.document_key = due_rates.document_key

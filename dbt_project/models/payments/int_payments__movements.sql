@@ -167,8 +167,8 @@ voids as (
         invoices.tenant_id,
         invoices.invoice_id,
         invoices.amount_due,
-        min(greatest(adjustments.effective_at, adjustments.recorded_at)) as voided_at
-    from {{ ref('stg_ratehouse__adjustments') }} as adjustments
+        min(greatest(adjustments.effective_at, adjustments.settled_at)) as voided_at
+    from {{ ref('int_credits__approvals') }} as adjustments
     inner join tenants on adjustments.tenant_id = tenants.tenant_id
     inner join invoices
         on
@@ -176,6 +176,7 @@ voids as (
             and (adjustments.invoice_id = invoices.invoice_id or adjustments.invoice_number = invoices.invoice_number)
     where
         adjustments.reason_code = 'void'
+        and adjustments.standing = 'approved'
         and adjustments.effective_at <= tenants.billing_as_of
         and invoices.credits_applied = 0
     group by invoices.tenant_id, invoices.invoice_id, invoices.amount_due

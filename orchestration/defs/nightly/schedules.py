@@ -13,12 +13,13 @@ from dagster import (
     ResourceParam,
     RunRequest,
     RunsFilter,
+    ScheduleDefinition,
     ScheduleEvaluationContext,
     SkipReason,
     schedule,
 )
 
-from orchestration.defs.nightly.jobs import nightly
+from orchestration.defs.nightly.jobs import nightly, sending
 from orchestration.lib.names import NIGHT_TAG, TENANTS_TAG, TICK_TAG
 from orchestration.lib.nights import CRON, Night, nights_between
 from orchestration.lib.partitions import first_received_day
@@ -28,6 +29,10 @@ from ratehouse.settings import Settings
 
 SCHEDULE = "nightly"
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+# What was put off is due again after 5 minutes at the earliest.
+sending_schedule = ScheduleDefinition(
+    name="sending", job=sending, cron_schedule="*/10 * * * *", default_status=DefaultScheduleStatus.STOPPED
+)
 _LOOK_BACK = 100  # runs; more than the retries that may stand between now and the newest tick
 
 

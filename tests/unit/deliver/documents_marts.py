@@ -43,7 +43,9 @@ TABLES: dict[str, dict[str, str]] = {
             ],
             "varchar",
         ),
-        **dict.fromkeys(("bill_date", "issued_on", "due_on"), "date"),
+        **dict.fromkeys(("fx_base", "fx_quote", "fx_source", "functional_currency"), "varchar"),
+        **dict.fromkeys(("bill_date", "issued_on", "due_on", "fx_rate_on"), "date"),
+        **{"fx_rate": PRICE, "functional_tax": MONEY},
         **dict.fromkeys(
             ["subtotal", "discount", "tax", "total", "credits_applied", "amount_due", "amount_paid"], MONEY
         ),

@@ -33,7 +33,7 @@ conflicts as (
 refused_adjustments as (
 
     select * from {{ ref('int_credits__adjustments') }}
-    where verdict <> 'accepted'
+    where verdict = 'adjustment_too_large'
 
 ),
 

@@ -32,6 +32,7 @@ select
     base,
     quote,
     rate_on,
-    rate
+    rate,
+    source
 from ranked
 where recency = 1

@@ -39,6 +39,7 @@ parsed as (
         {{ json_text('documents.document', 'invoicing.group_by') }} as group_by,
         {{ json_text('documents.document', 'invoicing.late_usage') }} as late_usage,
         cast({{ json_text('documents.document', 'invoicing.materiality') }} as decimal(20, 4)) as materiality,
+        coalesce({{ json_text('documents.document', 'invoicing.adjustment_approval') }}, 'requested') as adjustment_approval,
         cast({{ json_part('documents.document', 'legal_entity') }} as varchar) as legal_entity,
         coalesce({{ json_text('documents.document', 'tax.inclusive') }} = 'true', false) as is_tax_inclusive,
         documents.document

@@ -1,0 +1,1 @@
+"""Mail: the messages that bring documents to customers."""
