@@ -140,6 +140,13 @@ ERRORS = [
     Error(9, "rollforwards_roll", {"deferred_revenue_rollforward": _more("recognised")}),
     Error(9, "rollforwards_roll", {"contract_costs": _more("closing")}),
     Error(9, "rollforwards_roll", {"mrr_by_month": _more("expansion")}),
+    # Bridges beside the twelve.
+    Error(
+        9,
+        "recurring_revenue_leads_to_recognised_revenue",
+        {"mrr_to_gaap": "select * from {relation} where step <> 'usage'"},
+    ),
+    Error(9, "cohorts_are_all_customers", {"retention_by_cohort": _more("mrr")}),
     Error(10, "journal_entries_balance", {"journal_entries": _more("debit", where="line_no = 1")}),
     Error(
         10,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -251,6 +252,23 @@ def test_recurring_revenue_is_bridged_month_by_month(home: Path) -> None:
             "closing": "20.00",
         }
     ]
+
+
+def test_recurring_revenue_leads_to_cohorts_and_to_recognised_revenue(home: Path) -> None:
+    test = page("recurring", tenant="shop")
+    test.selectbox("recurring_revenue_period").select("2026-02").run()
+    bridge = test.dataframe[1].value.set_index("step")["amount"].to_dict()
+    assert bridge["MRR at the month's end"] == "20.00"
+    revenue = bridge.pop("Revenue recognised")
+    assert sum(map(Decimal, bridge.values())) == Decimal(revenue)
+    test.selectbox("recurring_step").select("revenue").run()
+    opened = test.dataframe[2].value.to_dict("records")
+    assert opened == [{"customer": "Customer of shop", "amount": revenue}]
+    assert "What became of the customers of each month" in words(test)
+    heat = test.get("vega_lite_chart")[-1]
+    assert "Net retention" in heat.proto.spec
+    test.segmented_control("recurring_retention").select("Gross retention").run()
+    assert "Gross retention" in test.get("vega_lite_chart")[-1].proto.spec
 
 
 def test_the_close_page_shows_the_gate_and_what_is_posted(home: Path) -> None:
