@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import lifecycle, ours, peers
+from tests.benchmarks import lifecycle, ours, peers, revenue
 from tests.benchmarks.data import FIRST_DAY, Data, Size, prepare
 from tests.benchmarks.measure import ROOT, Failed, Measured, process, wrong
 
@@ -71,11 +71,15 @@ def main() -> int:
         default=100_000,
         help="subscriptions with three changes each (default 100,000)",
     )
+    options.add_argument(
+        "--lines", type=int, default=1_000_000, help="invoice lines that are recognised (default 1 million)"
+    )
     options.add_argument("--data", type=Path, help="keep the generated data here for the next time")
     parts: dict[str, Callable[[Report, argparse.Namespace, Path], None]] = {
         "rebuild": _rebuild,
         "postgres": _postgres,
         "lifecycle": _lifecycle,
+        "revenue": _revenue,
         "scenarios": _scenarios,
         "demo": _demo,
     }
@@ -211,6 +215,24 @@ def _lifecycle(report: Report, chosen: argparse.Namespace, folder: Path) -> None
     report.compare("Subscriptions: full rebuild / one join", "< 6×", ratio, None, ratio < 6)
     share = night["models_elapsed"] / full["models_elapsed"] * 100
     report.compare("Subscriptions: one night of a full rebuild", "≤ 25 %", share, None, share <= 25, " %")
+
+
+def _revenue(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
+    """Schedules of issued lines, what each month recognises and the roll-forward, against one pass over the same rows."""
+    books = revenue.prepare(folder / "revenue", chosen.lines)
+    best: dict[str, Measured] = {}
+    for _ in range(chosen.repeat):
+        for what in ("floor", "build"):
+            best[what] = process("tests.benchmarks.revenue", what, str(books.home)).better(best.get(what))
+    build, floor = best["build"].told, best["floor"].told
+    figures = ("recognised", "closing", "rows")
+    apart = [f"{name} {build[name]} is not {floor[name]}" for name in figures if build[name] != floor[name]]
+    report.ran("Revenue: one hand-written pass", 0, best["floor"])
+    report.ran(f"Revenue: {chosen.lines:,} lines, full rebuild", 0, best["build"], ", ".join(apart) or None)
+    ratio = build["models_elapsed"] / floor["wall"]
+    report.compare(
+        "Revenue: full rebuild / one pass", "≤ 4×", ratio, best["build"].cpu / best["floor"].cpu, ratio <= 4
+    )
 
 
 def _scenarios(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
