@@ -287,3 +287,23 @@ def test_the_close_page_shows_the_gate_and_what_is_posted(home: Path) -> None:
     checks = test.dataframe[0].value.set_index("check")
     assert tuple(checks.loc["Rejected rows are replayed", ["status", "difference"]]) == ("Failed", "2")
     assert {metric.label: metric.value for metric in test.metric}["Standing"] == "Not ready"
+
+
+def test_the_close_page_shows_what_was_learned_since_a_month_was_closed(home: Path) -> None:
+    test = page("close", tenant="annex")
+    assert "Learned since" not in words(test)
+    test.selectbox("close_period").select("2026-01").run()
+    assert {metric.label: metric.value for metric in test.metric}["Standing"] == "Closed"
+    assert "Learned since 2026-01 was closed" in words(test)
+    assert test.dataframe[1].value.to_dict("records") == [
+        {
+            "customer": "Customer of annex",
+            "contract_id": "k1",
+            "obligation_id": "training",
+            "closed_with": "0",
+            "since": "400",
+            "known_now": "400",
+            "currency": "JPY",
+            "posted_in": "2026-02",
+        }
+    ]
