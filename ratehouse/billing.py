@@ -30,11 +30,13 @@ class Run:
         bill_day: the local day that was billed.
         issued: the documents, in the order of their numbers.
         failures: tenants that were left out, with what is wrong with them.
+        refused_closes: closes that were due and were not carried out, a sentence each.
     """
 
     bill_day: date
     issued: Issued
     failures: dict[str, RatehouseError] = field(default_factory=dict)
+    refused_closes: tuple[str, ...] = ()
 
 
 def run(
@@ -84,16 +86,18 @@ def run(
             refresh(settings, lake)
         elif issued.run_key and (publish or months_due):
             warehouse.build_on_ledger(settings, lake)
+        refused: list[str] = []
         if months_due:
             progress("closing months")
             with warehouse.connect(settings) as connection:
                 closing.close(connection, lake)
+                refused = closing.refused(connection)
         if publish:
             progress("publishing")
             if months_due:
                 warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
             warehouse.publish(settings)
-    return Run(bill_day, issued, configuration.failures)
+    return Run(bill_day, issued, configuration.failures, tuple(refused))
 
 
 def catch_up(

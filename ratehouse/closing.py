@@ -41,14 +41,14 @@ Row = dict[str, Any]
 
 
 def is_due(settings: Settings) -> bool:
-    """Whether any month waits to be closed."""
+    """Whether any month waits to be closed, also one that would be refused as things are: the run may settle that."""
     with warehouse.connect(settings) as connection:
         found = connection.execute("select count(*) from intermediate.int_revenue__due_closes").fetchone()
     return bool(found and found[0])
 
 
 def close(connection: duckdb.DuckDBPyConnection, lake: Lake, *, tenants: Sequence[str] | None = None) -> int:
-    """Close every month that is due on the warehouse as it was built; the documents of the run must be in it.
+    """Close every month that is due and not refused, on the warehouse as it was built; the documents of the run must be in it.
 
     The same facts on the same ledger are the same close. What reads `RELATIONS` is to be built again afterwards.
 
@@ -60,7 +60,7 @@ def close(connection: duckdb.DuckDBPyConnection, lake: Lake, *, tenants: Sequenc
     Returns:
         How many months were closed.
     """
-    due = rows_of(connection, "intermediate.int_revenue__due_closes", "tenant_id, period")
+    due = [row for row in _due(connection) if row["refused_by"] is None]
     revenue = rows_of(
         connection,
         "intermediate.int_revenue__due_closed_revenue",
@@ -105,6 +105,19 @@ def close(connection: duckdb.DuckDBPyConnection, lake: Lake, *, tenants: Sequenc
         if rows:
             lake.write(f"ledger/{relation}", run_key, pa.Table.from_pylist(rows, schema=schema))
     return len(periods)
+
+
+def refused(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The months whose close is due and is refused as the warehouse is, each with every reason, a sentence each."""
+    return [
+        f"closing {row['tenant_id']} {row['period']} is refused: {row['refused_by']}"
+        for row in _due(connection)
+        if row["refused_by"] is not None
+    ]
+
+
+def _due(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    return rows_of(connection, "intermediate.int_revenue__due_closes", "tenant_id, period")
 
 
 def journal_of(connection: duckdb.DuckDBPyConnection, tenant_id: str, *, after: str, until: str) -> list[Row]:

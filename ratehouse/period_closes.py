@@ -338,7 +338,7 @@ def _blockers(
 
 def _identities(settings: Settings, tenant_id: str) -> list[Reason]:
     return [
-        Reason(name, f"the identity dbt_project/tests/{name}.sql fails on {rows:,} rows.")
+        Reason(name, f"this dbt test of the whole warehouse fails on {rows:,} rows.")
         for name, rows in identities.failing(settings, tenant_id).items()
     ]
 

@@ -12,7 +12,14 @@ from rich.text import Text
 from ratehouse import period_closes
 from ratehouse.settings import Settings
 
-STYLES = {"closed": "green", "approved": "yellow", "soft_closed": "yellow", "reopened": "red", "open": ""}
+STYLES = {
+    "closed": "green",
+    "approved": "yellow",
+    "soft_closed": "yellow",
+    "refused": "red",
+    "reopened": "red",
+    "open": "",
+}
 
 
 def close(

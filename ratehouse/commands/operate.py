@@ -247,3 +247,5 @@ def _report(console: Console, runs: Sequence[Run]) -> None:
         )
         for name, failure in done.failures.items():
             console.print(f"[red]tenant {name} was left out:[/] {escape(str(failure))}", soft_wrap=True)
+        for refusal in done.refused_closes:
+            console.print(f"[yellow]{escape(refusal)}[/]", soft_wrap=True)

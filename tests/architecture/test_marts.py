@@ -106,7 +106,7 @@ PUBLIC = {
     """,
     "accounting_periods": """
         period status closed_with closed_at prepared_by prepared_at approved_by reopened_at reopened_by
-        reopening_reason content_hash
+        reopening_reason refused_by content_hash
     """,
     "contract_balances": """
         contract_id period billed recognised contract_liability contract_asset receivable
@@ -127,6 +127,12 @@ PUBLIC = {
     """,
     "mrr_by_month": """
         customer_id opening new expansion contraction churn reactivation closing currency
+    """,
+    "mrr_to_gaap": """
+        customer_id period currency step_no step amount
+    """,
+    "retention_by_cohort": """
+        cohort period currency months_since customers customers_retained starting_mrr mrr retained_mrr
     """,
     "entitlements": """
         customer_id subscription_id feature value granted limit_quantity used_quantity valid_until

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import documents, lifecycle, ours, payments, peers
+from tests.benchmarks import documents, lifecycle, ours, payments, peers, revenue
 from tests.benchmarks.data import FIRST_DAY, Data, Size, prepare
 from tests.benchmarks.measure import ROOT, Failed, Measured, process, wrong
 
@@ -72,6 +72,9 @@ def main() -> int:
         help="subscriptions with three changes each (default 100,000)",
     )
     options.add_argument("--documents", type=int, default=1_000, help="invoices to render (default 1,000)")
+    options.add_argument(
+        "--lines", type=int, default=1_000_000, help="invoice lines that are recognised (default 1 million)"
+    )
     options.add_argument("--data", type=Path, help="keep the generated data here for the next time")
     options.add_argument(
         "--invoices",
@@ -85,6 +88,7 @@ def main() -> int:
         "lifecycle": _lifecycle,
         "payments": _payments,
         "pdf": _pdf,
+        "revenue": _revenue,
         "scenarios": _scenarios,
         "demo": _demo,
     }
@@ -285,6 +289,24 @@ def _pdf(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
     report.compare("PDFs: peak memory of a process, all / a quarter", "≤ 1.2×", grown, None, grown <= 1.2)
     share = again.cpu / full.cpu * 100
     report.compare("PDFs: run again", "≤ 10 %", again.wall / full.wall * 100, share, share <= 10, " %")
+
+
+def _revenue(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
+    """Schedules of issued lines, what each month recognises and the roll-forward, against one pass over the same rows."""
+    books = revenue.prepare(folder / "revenue", chosen.lines)
+    best: dict[str, Measured] = {}
+    for _ in range(chosen.repeat):
+        for what in ("floor", "build"):
+            best[what] = process("tests.benchmarks.revenue", what, str(books.home)).better(best.get(what))
+    build, floor = best["build"].told, best["floor"].told
+    figures = ("recognised", "closing", "rows")
+    apart = [f"{name} {build[name]} is not {floor[name]}" for name in figures if build[name] != floor[name]]
+    report.ran("Revenue: one hand-written pass", 0, best["floor"])
+    report.ran(f"Revenue: {chosen.lines:,} lines, full rebuild", 0, best["build"], ", ".join(apart) or None)
+    ratio = build["models_elapsed"] / floor["wall"]
+    report.compare(
+        "Revenue: full rebuild / one pass", "≤ 4×", ratio, best["build"].cpu / best["floor"].cpu, ratio <= 4
+    )
 
 
 def _scenarios(report: Report, chosen: argparse.Namespace, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Close: whether a month may be closed and why not, deferred revenue rolled forward, and what the month posts."""
+"""Close: whether a month may be closed and why not, what was learned since it was, deferred revenue, and what it posts."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def main() -> None:
     checks = [row for row in checks if row["period"] == period]
     _gate(checks)
     _checks(checks)
+    if any(row["status"] == "closed" for row in checks):
+        st.subheader(f"Learned since {period} was closed", anchor=False)
+        _since(data.query("learned_since_close", tenant_id, period=period))
     rows = data.query("deferred_revenue", tenant_id)
     if rows:
         st.subheader("Deferred revenue, less contract assets", anchor=False)
@@ -93,6 +96,37 @@ def _checks(checks: Sequence[data.Row]) -> None:
             "evidence": shell.text("Evidence", "large"),
         },
         rows_shown=16,
+    )
+
+
+def _since(rows: Sequence[data.Row]) -> None:
+    if not rows:
+        shell.empty("lock", "Nothing", "What is known of the month now is what it was closed with.")
+        return
+    shell.table(
+        [
+            {
+                **row,
+                **{
+                    name: figures.amount(row[name], row["currency"])
+                    for name in ("closed_with", "since", "known_now")
+                },
+            }
+            for row in rows
+        ],
+        {
+            "customer": shell.text("Customer"),
+            "contract_id": shell.text("Contract"),
+            "obligation_id": shell.text("Obligation"),
+            "closed_with": shell.figure("Closed with"),
+            "since": shell.figure("Learned since"),
+            "known_now": shell.figure("Known now"),
+            "currency": shell.text("Currency", "small"),
+            "posted_in": shell.text("Posted in", "small"),
+        },
+    )
+    st.caption(
+        "Revenue of the month by what is known now. The closed month does not move: the difference stands where it was posted."
     )
 
 

@@ -1,4 +1,4 @@
-"""Recurring revenue: MRR from month end to month end, what moved it, and who. One currency at a time."""
+"""Recurring revenue: MRR from month end to month end, who moved it, what became of cohorts, how it leads to revenue."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ MOVEMENTS = {
     "reactivation": ("Reactivation", "#5b8def"),
     "contraction": ("Contraction", "#d9a441"),
     "churn": ("Churn", "#d0604f"),
+}
+# The steps from MRR to revenue as a person reads them.
+STEPS = {
+    "mrr": "MRR at the month's end",
+    "proration": "Proration of what moved in the month",
+    "timing": "Timing: days of the month, fees that contracts earn",
+    "discounts": "Discounts",
+    "credits": "Credits",
+    "minimums": "Minimums",
+    "usage": "Usage",
+    "one_time": "One-time fees",
+    "allocation": "Allocation between charges",
+    "other": "Other",
+    "contracts": "Contracts",
+    "late": "Late, of months that were closed",
+    "learned_later": "Learned after the month was closed",
+    "revenue": "Revenue recognised",
 }
 ZERO = Decimal(0)
 
@@ -43,6 +60,12 @@ def main() -> None:
     periods = [row["period"] for row in reversed(months)]
     period = str(st.selectbox("Month", periods, key="recurring_period", label_visibility="collapsed"))
     _customers(data.query("mrr_movements", tenant_id, currency=currency, period=period), currency)
+    st.subheader("What became of the customers of each month", anchor=False)
+    _cohorts(data.query("retention", tenant_id, currency=currency))
+    steps = data.query("mrr_to_gaap", tenant_id, currency=currency)
+    if steps:
+        st.subheader("From MRR to revenue", anchor=False)
+        _revenue(tenant_id, steps, currency)
 
 
 def _headline(months: Sequence[data.Row], currency: str) -> None:
@@ -168,6 +191,95 @@ def _customers(rows: Sequence[data.Row], currency: str) -> None:
             "movement": shell.figure("Moved by"),
             "closing": shell.figure(f"Closing, {currency}"),
         },
+    )
+
+
+def _cohorts(rows: Sequence[data.Row]) -> None:
+    kinds = {"Net retention": "mrr", "Gross retention": "retained_mrr"}
+    chosen = str(
+        st.segmented_control(
+            "Retention", list(kinds), default="Net retention", required=True, key="recurring_retention",
+            label_visibility="collapsed",
+        )
+    )  # fmt: skip
+    numerator = kinds[chosen]
+    frame = pd.DataFrame(
+        [
+            {
+                "cohort": row["cohort"],
+                "months": row["months_since"],
+                # Only the colour is a binary fraction; what is written comes from the exact amounts.
+                "share": float(row[numerator] / row["starting_mrr"]),
+                "written": _percent(row[numerator], row["starting_mrr"]),
+                "customers": f"{row['customers_retained']} of {row['customers']}",
+                "month": row["period"],
+            }
+            for row in rows
+            if row["starting_mrr"] > 0
+        ],
+        columns=["cohort", "months", "share", "written", "customers", "month"],
+    )
+    base = alt.Chart(frame).encode(
+        x=alt.X("months:O", title="Months since", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("cohort:O", title="First month"),
+        tooltip=[
+            alt.Tooltip("cohort:N", title="First month"),
+            alt.Tooltip("month:N", title="Month"),
+            alt.Tooltip("written:N", title=chosen),
+            alt.Tooltip("customers:N", title="Customers retained"),
+        ],
+    )
+    squares = base.mark_rect(cornerRadius=3).encode(
+        color=alt.Color(
+            "share:Q",
+            scale=alt.Scale(domain=[0, 1, 1.5], range=["#f7e3df", "#bfe3da", "#0f766e"], clamp=True),
+            legend=None,
+        )
+    )
+    texts = base.mark_text(fontSize=11).encode(
+        text="written:N",
+        color=alt.condition(alt.datum.share > 1.25, alt.value("white"), alt.value("#1f2933")),
+    )
+    shell.chart(squares + texts, height=60 + 26 * frame["cohort"].nunique())
+    st.caption(
+        "MRR at each month's end of the customers that first had MRR in a month, of what they started with. Gross counts no "
+        "customer above its start."
+    )
+
+
+def _revenue(tenant_id: str, steps: Sequence[data.Row], currency: str) -> None:
+    periods = sorted({row["period"] for row in steps}, reverse=True)
+    left, right = st.columns(2)
+    period = str(left.selectbox("Month of revenue", periods, key="recurring_revenue_period"))
+    found = {row["step"]: row for row in steps if row["period"] == period}
+    shell.table(
+        [
+            {
+                "step": STEPS[code],
+                # The mart takes the revenue off, so that its rows add up to nothing.
+                "amount": figures.amount(-row["amount"] if code == "revenue" else row["amount"], currency),
+                "customers": row["customers"],
+            }
+            for code, row in found.items()
+        ],
+        {
+            "step": shell.text("Step", "large"),
+            "amount": shell.figure(f"Amount, {currency}"),
+            "customers": shell.count("Customers"),
+        },
+        rows_shown=16,
+    )
+    step = right.selectbox("Open a step", list(found), format_func=STEPS.__getitem__, key="recurring_step")
+    rows = data.query("mrr_to_gaap_customers", tenant_id, currency=currency, period=period, step=str(step))
+    shell.table(
+        [
+            {
+                **row,
+                "amount": figures.amount(-row["amount"] if step == "revenue" else row["amount"], currency),
+            }
+            for row in rows
+        ],
+        {"customer": shell.text("Customer"), "amount": shell.figure(f"{STEPS[str(step)]}, {currency}")},
     )
 
 

@@ -71,8 +71,7 @@ refused as (
     select distinct
         tenant_id,
         contract_id
-    from {{ ref('int_revenue__standalone_prices') }}
-    where refusal is not null
+    from {{ ref('int_revenue__refusals') }}
 
 ),
 

@@ -4,6 +4,7 @@ with
 due as (
 
     select * from {{ ref('int_revenue__due_closes') }}
+    where refused_by is null
 
 ),
 

@@ -89,14 +89,20 @@ def close_definition(marts: Iterable[AssetKey]) -> AssetsDefinition:
         lake = Lake(settings.lake_url)
         tenants = list(night.starts(load_configuration(settings)))
         months = 0
+        refused: list[str] = []
         with warehouse.writer(settings):
             if closing.is_due(settings):
                 with warehouse.connect(settings) as connection:
                     months = closing.close(connection, lake, tenants=tenants)
+                    refused = closing.refused(connection)
             if months:
                 warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
         context.log.info(f"{months} months closed")
+        for refusal in refused:
+            context.log.warning(refusal)
         for key in CLOSED:
-            yield MaterializeResult(key, metadata={"months": months, "tenants": ", ".join(tenants)})
+            yield MaterializeResult(
+                key, metadata={"months": months, "refused": len(refused), "tenants": ", ".join(tenants)}
+            )
 
     return close

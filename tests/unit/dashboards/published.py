@@ -1,7 +1,8 @@
 """A small company that was really billed: landed, rated, issued and published by the pipeline itself.
 
 `shop` sells in dollars: an API with tiers and groups, hits, a peak meter. January is billed on 1 February;
-late events of January are an adjustment on 1 March. `annex` is another tenant, with a customer of the same id.
+late events of January are an adjustment on 1 March. `annex` is another tenant, with a customer of the same id;
+its January is closed, and a delivery of January is learned on 10 February.
 """
 
 from __future__ import annotations
@@ -86,8 +87,28 @@ def build(home: Path) -> Settings:
         (folder / "price_books" / "1.yaml").write_text(book, encoding="utf-8")
     settings = Settings.load(home, environ={})
     _land(Lake(settings.lake_url))
+    _close_annex(Lake(settings.lake_url))
     billing.bill_days(settings, [date(2026, 2, 1), date(2026, 3, 1)])
     return settings
+
+
+def _close_annex(lake: Lake) -> None:
+    """January is closed as soon as it is billed, and a contract of January comes after that."""
+    over = datetime(2026, 1, 31, 15, tzinfo=UTC)
+    close = {"period": "2026-01", "closed_at": over, "recorded_at": over}
+    contract = {
+        "contract_id": "k1",
+        "customer_id": "c1",
+        "currency": "JPY",
+        "signed_on": date(2026, 1, 15),
+        "recorded_at": datetime(2026, 2, 10, tzinfo=UTC),
+        "consideration": "400",
+        "obligations": [
+            {"obligation_id": "training", "recognise": "point_in_time", "satisfied_on": "2026-01-20"}
+        ],
+    }
+    for stream, row in (("period_closes", close), ("contracts", contract)):
+        land(lake, stream, [row], tenant_id="annex", source="test", batch_id="annex-close")
 
 
 def _land(lake: Lake) -> None:

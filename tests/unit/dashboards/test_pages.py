@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,23 @@ def test_recurring_revenue_is_bridged_month_by_month(home: Path) -> None:
     ]
 
 
+def test_recurring_revenue_leads_to_cohorts_and_to_recognised_revenue(home: Path) -> None:
+    test = page("recurring", tenant="shop")
+    test.selectbox("recurring_revenue_period").select("2026-02").run()
+    bridge = test.dataframe[1].value.set_index("step")["amount"].to_dict()
+    assert bridge["MRR at the month's end"] == "20.00"
+    revenue = bridge.pop("Revenue recognised")
+    assert sum(map(Decimal, bridge.values())) == Decimal(revenue)
+    test.selectbox("recurring_step").select("revenue").run()
+    opened = test.dataframe[2].value.to_dict("records")
+    assert opened == [{"customer": "Customer of shop", "amount": revenue}]
+    assert "What became of the customers of each month" in words(test)
+    heat = test.get("vega_lite_chart")[-1]
+    assert "Net retention" in heat.proto.spec
+    test.segmented_control("recurring_retention").select("Gross retention").run()
+    assert "Gross retention" in test.get("vega_lite_chart")[-1].proto.spec
+
+
 def test_the_close_page_shows_the_gate_and_what_is_posted(home: Path) -> None:
     test = page("close", tenant="shop")
     metrics = {metric.label: metric.value for metric in test.metric}
@@ -269,3 +287,23 @@ def test_the_close_page_shows_the_gate_and_what_is_posted(home: Path) -> None:
     checks = test.dataframe[0].value.set_index("check")
     assert tuple(checks.loc["Rejected rows are replayed", ["status", "difference"]]) == ("Failed", "2")
     assert {metric.label: metric.value for metric in test.metric}["Standing"] == "Not ready"
+
+
+def test_the_close_page_shows_what_was_learned_since_a_month_was_closed(home: Path) -> None:
+    test = page("close", tenant="annex")
+    assert "Learned since" not in words(test)
+    test.selectbox("close_period").select("2026-01").run()
+    assert {metric.label: metric.value for metric in test.metric}["Standing"] == "Closed"
+    assert "Learned since 2026-01 was closed" in words(test)
+    assert test.dataframe[1].value.to_dict("records") == [
+        {
+            "customer": "Customer of annex",
+            "contract_id": "k1",
+            "obligation_id": "training",
+            "closed_with": "0",
+            "since": "400",
+            "known_now": "400",
+            "currency": "JPY",
+            "posted_in": "2026-02",
+        }
+    ]

@@ -79,14 +79,7 @@ refused_contracts as (
         contracts.*,
         verdicts.refusal
     from {{ ref('stg_ratehouse__contracts') }} as contracts
-    inner join (
-        select distinct
-            tenant_id,
-            contract_id,
-            refusal
-        from {{ ref('int_revenue__standalone_prices') }}
-        where refusal is not null
-    ) as verdicts
+    inner join {{ ref('int_revenue__refusals') }} as verdicts
         on
             contracts.tenant_id = verdicts.tenant_id
             and contracts.contract_id = verdicts.contract_id
@@ -164,6 +157,9 @@ select
     case refusal
         when 'residual_out_of_range' then 'what the other obligations of contract ' || contract_id || ' leave over is outside the range of its residual obligation'
         when 'no_allocation_basis' then 'contract ' || contract_id || ' has a price and no obligation with a stand-alone selling price'
+        when 'repeated_obligation' then 'contract ' || contract_id || ' names an obligation twice'
+        when 'modified_before_signing' then 'contract ' || contract_id || ' is modified before the day on which it was signed'
+        when 'subscription_of_another_contract' then 'contract ' || contract_id || ' names a subscription that is in another contract already'
         else 'contract ' || contract_id || ' has terms that are not recognised yet: a prospective modification or financing'
     end as reason,
     cast(to_json(refused_contracts) as varchar) as payload,

@@ -1,4 +1,5 @@
--- Every complete month and how far its close is. A month that was never closed is closed with the first later one that is.
+-- Every complete month and how far its close is. A month that was never closed is closed with the first later one that is. A close that is
+-- refused is tried again by every run.
 with
 
 closed as (
@@ -16,6 +17,12 @@ stated as (
 reopenings as (
 
     select * from {{ ref('stg_ratehouse__period_reopenings') }}
+
+),
+
+due as (
+
+    select * from {{ ref('int_revenue__due_closes') }}
 
 ),
 
@@ -53,6 +60,7 @@ select
     months.period,
     case
         when closing.closed_with is not null then 'closed'
+        when due.refused_by is not null then 'refused'
         when stated.approved_by <> stated.prepared_by then 'approved'
         when stated.prepared_by is not null then 'soft_closed'
         when reopenings.period is not null then 'reopened'
@@ -67,6 +75,7 @@ select
     reopenings.reopened_at,
     reopenings.reopened_by,
     reopenings.reason as reopening_reason,
+    due.refused_by,
     closed.known_as_of,
     closed.content_hash
 from months
@@ -86,3 +95,7 @@ left join reopenings
     on
         months.tenant_id = reopenings.tenant_id
         and months.period = reopenings.period
+left join due
+    on
+        months.tenant_id = due.tenant_id
+        and months.period = due.period

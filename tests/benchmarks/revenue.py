@@ -1,0 +1,211 @@
+"""A million issued invoice lines: their schedules, the months' recognition and the roll-forward of what is deferred.
+
+The floor is one hand-written pass over the same files: lay each line out over its months, round cumulatively, add up, roll forward. It is what
+anybody would write who knows that nothing is ever voided, credited, closed or late. Run as a process:
+`python -m tests.benchmarks.revenue build HOME` or `… floor HOME`; prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from ratehouse import billing, warehouse
+from ratehouse.configuration import land_configuration, load_configuration
+from ratehouse.lake import Lake
+from ratehouse.settings import Settings
+
+LAST_DAY = date(2027, 1, 1)
+TENANT = "tenant: bench\nname: Benchmark\ncurrency: USD\ntimezone: UTC\n"
+BOOK = """\
+price_book: "1"
+effective_from: 2000-01-01
+currency: USD
+plans:
+  std: {charges: {base: {type: recurring, timing: advance, model: flat, amount: "10.00"}}}
+"""
+# Ten lines of each subscription: eight months, a year, and a fee; the last two stand on the first month's document.
+_LINES = """
+    select
+        'bench' as tenant_id, 'i' || n // 10 || '-' || case when k < 8 then k else 0 end as invoice_id, 'l' || n as line_id,
+        k + 1 as line_no, 'c' || n // 10 as customer_id, 's' || n // 10 as subscription_id, 'std' as plan,
+        case when k < 8 then 'base' when k = 8 then 'year' else 'setup' end as charge,
+        case when k = 9 then 'one_time' else 'recurring' end as line_type, '' as dimensions,
+        cast(first_on + to_months(case when k < 8 then k else 0 end) as date) as service_start,
+        cast(case when k < 8 then first_on + to_months(k + 1) when k = 8 then first_on + to_months(12) else first_on end as date)
+            as service_end,
+        cast(1000 + hash(n) % 90000 as decimal(20, 4)) * cast(0.01 as decimal(3, 2)) as exact_amount,
+        cast(exact_amount as decimal(20, 4)) as amount, amount as priced_amount, 'USD' as currency,
+        timestamptz '2026-12-31 00:00:00+00' as billing_as_of, billing_as_of as issued_at, 'bench' as run_key
+    from (
+        select n, n % 10 as k, date '2026-01-01' + cast(n // 10 % 28 as int) as first_on from range(LINES) as lines (n)
+    )
+"""
+_INVOICES = """
+    select
+        tenant_id, invoice_id, invoice_id as invoice_number, 'bench' as series, row_number() over (order by invoice_id) as seq,
+        'invoice' as kind, any_value(customer_id) as customer_id, 'USD' as currency, min(service_start) as bill_date,
+        bill_date as issued_on, cast(bill_date as timestamptz) as issued_at, cast(bill_date + 14 as date) as due_on,
+        sum(amount) as subtotal, cast(0 as decimal(20, 4)) as discount, cast(0 as decimal(20, 4)) as tax, sum(amount) as total,
+        cast(0 as decimal(20, 4)) as credits_applied, sum(amount) as amount_due, any_value(billing_as_of) as billing_as_of,
+        any_value(billing_as_of) as known_as_of, 'bench' as run_key
+    from read_parquet('{lines}')
+    group by tenant_id, invoice_id
+"""
+_RUNS = """
+    select 'bench' as run_key, 'bench' as tenant_id, timestamptz '2026-12-31 00:00:00+00' as billing_as_of,
+        billing_as_of as known_as_of, 1 as documents, 1 as lines, billing_as_of as issued_at
+"""
+MODELS = ("+revenue_by_period", "+deferred_revenue_rollforward")
+FLOOR = """
+    create or replace table months as
+    with lines as (
+        select
+            subscription_id, charge, service_start, service_end, cast(amount * 100 as bigint) as cents,
+            datediff('day', service_start, service_end) as days
+        from read_parquet('{lines}')
+    ),
+    laid_out as (
+        select
+            *, cast(unnest(generate_series(
+                cast(date_trunc('month', service_start) as timestamp),
+                cast(least(greatest(service_end - 1, service_start), date '2026-12-31') as timestamp), to_months(1)
+            )) as date) as month_start
+        from lines
+    ),
+    to_date as (
+        select
+            *, case
+                when days = 0 or last_day(month_start) >= service_end then cents
+                else (2 * cents * (datediff('day', service_start, last_day(month_start)) + 1) + days) // (2 * days)
+            end as earned_to_date
+        from laid_out
+    ),
+    earned as (
+        select
+            subscription_id, charge, month_start,
+            earned_to_date - coalesce(lag(earned_to_date) over (partition by subscription_id, charge, service_start order by month_start), 0)
+                as earned
+        from to_date
+    ),
+    moved as (
+        select subscription_id, month_start, sum(earned) as recognised, 0 as billed from earned group by all
+        union all
+        select subscription_id, cast(date_trunc('month', cast(service_start as timestamp)) as date) as month_start, 0, sum(cents)
+        from lines group by all
+    ),
+    spine as (
+        select subscription_id, cast(unnest(generate_series(timestamp '2026-01-01', timestamp '2026-12-01', to_months(1))) as date) as month_start
+        from (select distinct subscription_id from lines)
+    )
+    select
+        spine.subscription_id, spine.month_start, coalesce(sum(moved.billed), 0) as billed, coalesce(sum(moved.recognised), 0) as recognised,
+        sum(coalesce(sum(moved.billed), 0) - coalesce(sum(moved.recognised), 0))
+            over (partition by spine.subscription_id order by spine.month_start) as closing
+    from spine left join moved using (subscription_id, month_start)
+    group by spine.subscription_id, spine.month_start
+"""
+
+
+@dataclass(frozen=True)
+class Books:
+    """A generated home whose ledger has that many lines."""
+
+    home: Path
+    lines: int
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.load(self.home, environ={})
+
+
+def prepare(folder: Path, lines: int) -> Books:
+    """Generate into `folder`, or take what an earlier call left there."""
+    books = Books(folder, lines)
+    done = folder / "size.json"
+    if done.exists() and json.loads(done.read_text()) == lines:
+        return books
+    shutil.rmtree(folder, ignore_errors=True)
+    tenant = books.settings.tenants_dir / "bench"
+    (tenant / "price_books").mkdir(parents=True)
+    (tenant / "tenant.yaml").write_text(TENANT)
+    (tenant / "price_books" / "1.yaml").write_text(BOOK)
+    configuration = land_configuration(books.settings, Lake(books.settings.lake_url))
+    if configuration.failures:
+        raise ValueError(f"the tenant of the benchmark is refused: {configuration.failures}")
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for relation, sql in (("invoice_lines", _LINES), ("invoices", _INVOICES), ("runs", _RUNS)):
+            target = _file(books.settings, relation)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            query = sql.replace("LINES", str(lines)).format(lines=_file(books.settings, "invoice_lines"))
+            connection.execute(f"copy ({query}) to '{target}' (format parquet)")
+    done.write_text(json.dumps(lines))
+    return books
+
+
+def _file(settings: Settings, relation: str) -> Path:
+    return Path(settings.lake_url) / "ledger" / relation / "bench.parquet"
+
+
+def _build(settings: Settings) -> dict[str, float]:
+    lake = Lake(settings.lake_url)
+    configuration = load_configuration(settings)
+    known = datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, tzinfo=UTC)
+    billing.set_clocks(lake, configuration, list(configuration.tenants), LAST_DAY, known_as_of=known)
+    started = time.perf_counter()
+    with warehouse.writer(settings):
+        warehouse.remove(settings)
+        warehouse.prepare(settings, lake)
+        warehouse.seed(settings)
+        warehouse.build(settings, command="run", select=MODELS)
+    wall = time.perf_counter() - started
+    results = json.loads((settings.warehouse_path.parent / "dbt_target" / "run_results.json").read_text())
+    for result in sorted(results["results"], key=lambda result: -result["execution_time"])[:12]:
+        name = result["unique_id"].split(".")[-1]
+        print(f"{result['execution_time']:7.2f} s  {name}", file=sys.stderr)
+    with warehouse.connect(settings, read_only=True) as connection:
+        ((recognised, closing, rows),) = connection.execute(
+            """
+            select
+                (select sum(recognised) from marts.revenue_by_period),
+                (select sum(closing) from marts.deferred_revenue_rollforward),
+                (select count(*) from marts.deferred_revenue_rollforward)
+            """
+        ).fetchall()
+    return {
+        "wall": wall,
+        "models_elapsed": results["elapsed_time"],
+        "rows": rows,
+        "recognised": int(recognised * 100),
+        "closing": int(closing * 100),
+    }
+
+
+def _floor(settings: Settings) -> dict[str, float]:
+    path = settings.home / "floor.duckdb"
+    path.unlink(missing_ok=True)
+    started = time.perf_counter()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(FLOOR.format(lines=_file(settings, "invoice_lines")))
+        wall = time.perf_counter() - started
+        ((recognised, closing, rows),) = connection.execute(
+            "select sum(recognised), sum(closing), count(*) from months"
+        ).fetchall()
+    return {"wall": wall, "rows": rows, "recognised": int(recognised), "closing": int(closing)}
+
+
+def main(what: str, home: str) -> None:
+    settings = Settings.load(Path(home), environ={})
+    print(json.dumps(_floor(settings) if what == "floor" else _build(settings)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
