@@ -306,9 +306,28 @@ STREAMS: dict[str, Stream] = {
                 _need("amount", "money"),
                 _need("currency"),
                 _need("value_on", "date"),
-                Column("reference"),
+                Column("booked_on", "date"),
+                *_texts("reference", "counterparty", "end_to_end_id", "bank_reference"),
+                *_texts("account", "statement_id"),
             ),
             key=("bank_line_id",),
+        ),
+        Stream(
+            # what a statement says of itself; its lines are in bank_lines
+            "bank_statements",
+            (
+                _id("statement_id"),
+                _need("account"),
+                _need("currency"),
+                Column("number"),
+                Column("opening_balance", "money"),
+                Column("closing_balance", "money"),
+                _need("opened_on", "date"),
+                _need("closed_on", "date"),
+                Column("line_count", "whole"),
+                Column("statement_hash"),
+            ),
+            key=("statement_id",),
         ),
         Stream(
             # what Stripe sent, to the letter; an object is told as often as it changes

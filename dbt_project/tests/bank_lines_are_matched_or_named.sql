@@ -23,7 +23,7 @@ sides as (
         expected_amount as expected,
         difference as named
     from {{ ref('reconciliation_items') }}
-    where area = 'bank' and status <> 'missing_bank_line'
+    where area = 'bank' and status not in ('missing_bank_line', 'missing_statement')
 
 )
 

@@ -141,3 +141,41 @@ def ecb_command(
             else f"{landed.rejected:,} rejected"
         )
         typer.echo(f"{name}: {landed.accepted:,} rates, {note}")
+
+
+@app.command("bank")
+def bank_command(
+    files: Annotated[
+        list[Path], typer.Argument(help="MT940, camt.053 or CSV, told by their content; gzipped or not.")
+    ],
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose account it is.")],
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="YAML: what the columns of a CSV export are.")
+    ] = None,
+) -> None:
+    """Import bank statements: all of the files or, if one does not add up, none; a second import adds nothing."""
+    from ingest.bank.csv_export import load_map
+    from ingest.bank.landing import land_statements
+    from ratehouse.lake import Lake
+    from ratehouse.settings import Settings
+
+    done = land_statements(
+        Lake(Settings.load().lake_url),
+        files,
+        tenant_id=tenant,
+        bank_map=load_map(map_file) if map_file else None,
+    )
+    table = Table("file", "statement", "opening", "lines", "closing", "", title=f"{tenant} · bank")
+    for landing in done:
+        statement = landing.statement
+        balances = ["" if one is None else f"{one:,f}" for one in (statement.opening, statement.closing)]
+        unproven = "" if statement.closing is not None else "without balances, so not proven"
+        table.add_row(
+            statement.file,
+            f"{statement.account} {statement.number or ''} {statement.closed_on}",
+            balances[0],
+            f"{len(statement.lines):,}",
+            f"{balances[1]} {statement.currency}",
+            "was already imported, nothing added" if landing.already_landed else unproven,
+        )
+    Console(soft_wrap=True).print(table)

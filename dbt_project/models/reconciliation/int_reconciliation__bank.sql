@@ -233,11 +233,45 @@ missing as (
 
 ),
 
+-- A statement that does not open with what the one before it closed with: one between them has not been brought in.
+numbered as (
+
+    select
+        tenant_id,
+        account,
+        number,
+        currency,
+        closed_on,
+        opened_on,
+        opening_balance,
+        lag(closing_balance) over (partition by tenant_id, account, currency order by closed_on, number) as expected_balance
+    from {{ ref('stg_ratehouse__bank_statements') }}
+    where number is not null
+
+),
+
+gaps as (
+
+    select
+        tenant_id,
+        'missing_statement' as status,
+        account || ' before ' || number || ' of ' || closed_on as reference,
+        expected_balance as expected_amount,
+        opening_balance as actual_amount,
+        currency,
+        opened_on as since_on
+    from numbered
+    where opening_balance <> expected_balance
+
+),
+
 items as (
 
     select * from of_lines
     union all by name
     select * from missing
+    union all by name
+    select * from gaps
 
 )
 
