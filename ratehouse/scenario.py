@@ -44,6 +44,7 @@ FACTS = (
     "retry_plans",
     "bank_lines",
     "bank_statements",
+    "manual_matches",
     "fx_rates",
     "tax_quotes",
     "contracts",
