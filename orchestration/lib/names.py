@@ -26,6 +26,10 @@ CLOSED = tuple(AssetKey(["ledger", name]) for name, by in COMMITTED_BY.items() i
 INVOICES = AssetKey(["marts", "invoices"])
 SERVING = AssetKey(["serving", "current"])
 DOCUMENTS = AssetKey(["documents", "pdf"])
+PROCESSORS = AssetKey(["payments", "processors"])
+RETRIES = AssetKey(["payments", "retries"])
+COLLECTION = AssetKey(["payments", "collection"])
+RECOVERY_MODELS = AssetKey(["payments", "recovery_models"])
 BILLED_DAYS = AssetKey(["nightly_billing"])
 
 NIGHT_TAG = "ratehouse/night"  # which night of which group; no night of a group is run twice
