@@ -26,6 +26,7 @@ select
 from named
 inner join (
     select * from marts.cash_records
+    where tenant_id = $tenant
     union all by name
     select
         invoices.tenant_id,
@@ -42,10 +43,10 @@ inner join (
         on
             invoices.tenant_id = receivables.tenant_id
             and invoices.invoice_id = receivables.invoice_id
+    where invoices.tenant_id = $tenant
 ) as records on named.reference = records.reference
 left join marts.customers
     on
         records.tenant_id = customers.tenant_id
         and records.customer_id = customers.customer_id
-where records.tenant_id = $tenant
 order by named.side, records.kind, records.reference

@@ -22,18 +22,20 @@ def main() -> None:
     tenant_id = tenant["tenant_id"]
     shell.head("Dunning and recovery", shell.clocks(tenant))
     aging = data.query("aging", tenant_id)
-    if not aging:
+    currency = tenant["currency"]
+    if aging:
+        currency = shell.choose_currency({row["currency"] for row in aging}, currency, "dunning")
+        st.subheader("How far the ladder has come", anchor=False)
+        _funnel(
+            data.query("dunning_funnel", tenant_id, currency=currency, as_of=tenant["billing_as_of"]),
+            currency,
+        )
+        st.subheader("What comes next if nothing is paid", anchor=False)
+        _outlook(data.query("dunning_outlook", tenant_id, currency=currency), currency)
+    else:
         shell.empty(
             "check_circle", "Nothing is open", "Every issued invoice is paid, credited or written off."
         )
-        return
-    currency = shell.choose_currency({row["currency"] for row in aging}, tenant["currency"], "dunning")
-    st.subheader("How far the ladder has come", anchor=False)
-    _funnel(
-        data.query("dunning_funnel", tenant_id, currency=currency, as_of=tenant["billing_as_of"]), currency
-    )
-    st.subheader("What comes next if nothing is paid", anchor=False)
-    _outlook(data.query("dunning_outlook", tenant_id, currency=currency), currency)
     st.subheader("Attempts after a failure", anchor=False)
     _attempts(data.query("recovery_attempts", tenant_id, currency=currency), currency)
     st.subheader("Recovered value versus the fixed schedule, with its interval", anchor=False)

@@ -202,7 +202,7 @@ def _items(tenant: data.Row, area: str, statuses: Sequence[str]) -> None:
         ],
         {
             "status": shell.text("What is wrong"),
-            "reference": shell.text("What it is about", "large"),
+            "reference": shell.text("What it is about", "medium" if sided else "large"),
             **sided,
             "expected_amount": shell.figure("Expected"),
             "actual_amount": shell.figure("Found"),

@@ -21,7 +21,7 @@ decisions as (
         greatest(manual_matches.effective_at, manual_matches.recorded_at) as decided_at
     from manual_matches
     inner join clocks on manual_matches.tenant_id = clocks.tenant_id
-    where manual_matches.recorded_at <= clocks.known_as_of
+    where greatest(manual_matches.effective_at, manual_matches.recorded_at) <= clocks.known_as_of
     qualify row_number() over (
         partition by manual_matches.tenant_id, manual_matches.match_id order by manual_matches.recorded_at, manual_matches.batch_id
     ) = 1
@@ -29,11 +29,8 @@ decisions as (
 )
 
 select
-    decisions.*,
-    lead(decisions.decided_at) over (
-        partition by decisions.tenant_id, decisions.area, decisions.left_reference, decisions.right_reference
-        order by decisions.decided_at, decisions.match_id
+    *,
+    lead(decided_at) over (
+        partition by tenant_id, area, left_reference, right_reference order by decided_at, match_id
     ) as replaced_at
 from decisions
-inner join {{ ref('stg_ratehouse__tenants') }} as tenants on decisions.tenant_id = tenants.tenant_id
-where decisions.decided_at <= greatest(tenants.billing_as_of, tenants.known_as_of)
