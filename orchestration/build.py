@@ -11,6 +11,7 @@ from typing import Any
 from dagster import AssetKey, Definitions, in_process_executor
 from dagster_dbt import DbtProject
 
+from orchestration.defs.alerts.sensors import failed_checks, failed_runs
 from orchestration.defs.dbt.assets import dbt_definitions
 from orchestration.defs.documents.assets import documents
 from orchestration.defs.landing.assets import landing, tenants_in_order, usage_events
@@ -20,6 +21,14 @@ from orchestration.defs.mail.assets import mail
 from orchestration.defs.nightly.assets import nightly_billing
 from orchestration.defs.nightly.jobs import backfill, nightly, sending
 from orchestration.defs.nightly.schedules import nightly_schedule, sending_schedule
+from orchestration.defs.payments.assets import (
+    charges_are_answered,
+    collection,
+    processors,
+    recovery_models,
+    retries,
+)
+from orchestration.defs.payments.jobs import collect, collect_schedule, train, train_schedule
 from orchestration.defs.publish.assets import serving_definition
 from orchestration.lib.dbt_manifest import load_manifest, target_path
 from orchestration.lib.resources import BillingNight
@@ -62,10 +71,15 @@ def build_defs(
             documents,
             mail,
             nightly_billing,
+            processors,
+            retries,
+            collection,
+            recovery_models,
         ],
-        asset_checks=[tenants_in_order, landed_quality],
-        jobs=[nightly, backfill, sending],
-        schedules=[nightly_schedule, sending_schedule],
+        asset_checks=[tenants_in_order, landed_quality, charges_are_answered],
+        jobs=[nightly, backfill, sending, collect, train],
+        schedules=[nightly_schedule, sending_schedule, collect_schedule, train_schedule],
+        sensors=[failed_checks, failed_runs],
         resources=resources,
         # Steps of one run would wait for the one writer anyway, and each step in a process of its own would
         # load everything again.

@@ -19,6 +19,7 @@ from ratehouse.commands import (
     operate,
     preview,
     price_book,
+    reconcile,
     recovery,
     rejected,
     scenario,
@@ -44,6 +45,7 @@ app.add_typer(price_book.app, name="price-book")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(invoice.app, name="invoice")
 app.add_typer(deliver.app, name="deliver")
+app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(recovery.app, name="recovery")
 app.add_typer(journal.app, name="journal")
 app.add_typer(rejected.app, name="rejected")

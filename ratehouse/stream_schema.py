@@ -318,9 +318,43 @@ STREAMS: dict[str, Stream] = {
                 _need("amount", "money"),
                 _need("currency"),
                 _need("value_on", "date"),
-                Column("reference"),
+                Column("booked_on", "date"),
+                *_texts("reference", "counterparty", "end_to_end_id", "bank_reference"),
+                *_texts("account", "statement_id"),
             ),
             key=("bank_line_id",),
+        ),
+        Stream(
+            # what a statement says of itself; its lines are in bank_lines
+            "bank_statements",
+            (
+                _id("statement_id"),
+                _need("account"),
+                _need("currency"),
+                Column("number"),
+                Column("opening_balance", "money"),
+                Column("closing_balance", "money"),
+                _need("opened_on", "date"),
+                _need("closed_on", "date"),
+                Column("line_count", "whole"),
+                Column("statement_hash"),
+            ),
+            key=("statement_id",),
+        ),
+        Stream(
+            # what a person decided: that two things belong together, or do not
+            "manual_matches",
+            (
+                _id("match_id"),
+                _need("area", choices=frozenset({"cash", "processor", "bank"})),
+                _need("left_reference"),
+                _need("right_reference"),
+                _need("action", choices=frozenset({"match", "unmatch"})),
+                _need("decided_by"),
+                _need("effective_at", "instant"),
+                Column("reason"),
+            ),
+            key=("match_id",),
         ),
         Stream(
             # what Stripe sent, to the letter; an object is told as often as it changes
@@ -338,6 +372,17 @@ STREAMS: dict[str, Stream] = {
             # seconds since 1970, as Stripe writes them
             "stripe_cursors",
             (_need("resource"), Column("seen_until", "whole", missing="missing_key")),
+            key=("resource", "seen_until"),
+        ),
+        Stream(
+            # what is kept of what Braintree sent; an object is told as often as it changes
+            "braintree_objects",
+            (_id("object_id"), _need("object"), _need("payload", "object")),
+            key=("object_id", "payload"),
+        ),
+        Stream(
+            "braintree_cursors",
+            (_need("resource"), _need("seen_until", "instant")),
             key=("resource", "seen_until"),
         ),
         Stream(

@@ -26,6 +26,7 @@ def main() -> None:
                 st.Page(
                     "views/receivables.py", title="Receivables", icon=":material/account_balance_wallet:"
                 ),
+                st.Page("views/dunning.py", title="Dunning and recovery", icon=":material/notifications:"),
                 st.Page("views/reconciliation.py", title="Reconciliation", icon=":material/rule:"),
             ],
             "Revenue": [

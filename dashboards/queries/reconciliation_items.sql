@@ -1,8 +1,13 @@
--- Exceptions of one area, the oldest first.
+-- Items of one area and class ('' for every exception), the oldest first.
 select
     status,
     reference,
+    rule,
+    counterpart,
+    decided_by,
+    decided_at,
     invoice_id,
+    payment_id,
     expected_amount,
     actual_amount,
     difference,
@@ -10,5 +15,5 @@ select
     event_count,
     age_days
 from marts.reconciliation_items
-where tenant_id = $tenant and area = $area and status <> 'matched'
+where tenant_id = $tenant and area = $area and (status = $status or ($status = '' and status <> 'matched'))
 order by age_days desc nulls last, abs(difference) desc nulls last, reference

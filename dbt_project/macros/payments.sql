@@ -19,7 +19,7 @@
                     now.pots,
                     lambda pot, place: cast(case
                         when place in (movement.from_pot, movement.from_second_pot) then pot - moved
-                        when place = movement.to_pot then pot + moved
+                        when place in (movement.to_pot, movement.to_second_pot) then pot + moved
                         else pot
                     end as decimal(20, 4))
                 ),

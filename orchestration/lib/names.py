@@ -27,6 +27,10 @@ INVOICES = AssetKey(["marts", "invoices"])
 SERVING = AssetKey(["serving", "current"])
 DOCUMENTS = AssetKey(["documents", "pdf"])
 MAIL = AssetKey(["documents", "mail"])
+PROCESSORS = AssetKey(["payments", "processors"])
+RETRIES = AssetKey(["payments", "retries"])
+COLLECTION = AssetKey(["payments", "collection"])
+RECOVERY_MODELS = AssetKey(["payments", "recovery_models"])
 BILLED_DAYS = AssetKey(["nightly_billing"])
 
 NIGHT_TAG = "ratehouse/night"  # which night of which group; no night of a group is run twice

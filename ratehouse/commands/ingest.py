@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -97,14 +98,72 @@ def stripe_command(
     key = os.environ.get("STRIPE_API_KEY")
     if not key:
         raise RatehouseError("Put the account's key into the environment as STRIPE_API_KEY.")
-    table = Table("resource", "landed", "known", "quarantined", "facts", title=f"{tenant} · Stripe")
-    for name, landing in pull(
+    landings = pull(
         Lake(Settings.load().lake_url), lister(key), tenant_id=tenant, resources=resource or RESOURCES
-    ).items():
+    )
+    _show_landings(f"{tenant} · Stripe", landings)
+
+
+def _show_landings(title: str, landings: Mapping[str, Any]) -> None:
+    """What became of each resource of a processor."""
+    table = Table("resource", "landed", "known", "quarantined", "facts", title=title)
+    for name, landing in landings.items():
         why = ", ".join(f"{code} {count}" for code, count in sorted(landing.quarantined.items()))
         made = ", ".join(f"{stream} {count:,}" for stream, count in sorted(landing.rows.items()))
         table.add_row(name, f"{landing.landed:,}", f"{landing.known:,}", why, made)
     Console(soft_wrap=True).print(table)
+
+
+@app.command("stripe-tables")
+def stripe_tables_command(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of CSV tables: charge, payment_intent, refund, dispute, …")
+    ],
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose account it is.")],
+) -> None:
+    """Import Stripe's tables as a connector replicated them; a second import adds nothing."""
+    from ingest.stripe.tables import land_tables
+    from ratehouse.lake import Lake
+    from ratehouse.settings import Settings
+
+    _show_landings(
+        f"{tenant} · Stripe", land_tables(Lake(Settings.load().lake_url), folder, tenant_id=tenant)
+    )
+
+
+@app.command("braintree")
+def braintree_command(
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose account it is.")],
+    resource: Annotated[
+        list[str] | None, typer.Option("--resource", help="Only this resource; may be given several times.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Where the first pull starts, as 2026-01-01; default 90 days ago.")
+    ] = None,
+) -> None:
+    """Pull what is new from Braintree; the keys are in the environment, as for collection."""
+    from datetime import UTC, datetime
+
+    from ingest.braintree.account import gateway
+    from ingest.braintree.pull import RESOURCES, pull
+    from ratehouse.lake import Lake
+    from ratehouse.settings import Settings
+
+    unknown = sorted(set(resource or ()) - set(RESOURCES))
+    if unknown:
+        raise RatehouseError(f"There is no resource {unknown[0]}; use one of {', '.join(RESOURCES)}.")
+    try:
+        start = datetime.fromisoformat(since).replace(tzinfo=UTC) if since else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{since!r} is no date; write it as 2026-11-01") from error
+    landings = pull(
+        Lake(Settings.load().lake_url),
+        gateway(tenant),
+        tenant_id=tenant,
+        resources=resource or RESOURCES,
+        since=start,
+    )
+    _show_landings(f"{tenant} · Braintree", landings)
 
 
 @app.command("ecb")
@@ -141,3 +200,41 @@ def ecb_command(
             else f"{landed.rejected:,} rejected"
         )
         typer.echo(f"{name}: {landed.accepted:,} rates, {note}")
+
+
+@app.command("bank")
+def bank_command(
+    files: Annotated[
+        list[Path], typer.Argument(help="MT940, camt.053 or CSV, told by their content; gzipped or not.")
+    ],
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose account it is.")],
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="YAML: what the columns of a CSV export are.")
+    ] = None,
+) -> None:
+    """Import bank statements: all of the files or, if one does not add up, none; a second import adds nothing."""
+    from ingest.bank.csv_export import load_map
+    from ingest.bank.landing import land_statements
+    from ratehouse.lake import Lake
+    from ratehouse.settings import Settings
+
+    done = land_statements(
+        Lake(Settings.load().lake_url),
+        files,
+        tenant_id=tenant,
+        bank_map=load_map(map_file) if map_file else None,
+    )
+    table = Table("file", "statement", "opening", "lines", "closing", "", title=f"{tenant} · bank")
+    for landing in done:
+        statement = landing.statement
+        balances = ["" if one is None else f"{one:,f}" for one in (statement.opening, statement.closing)]
+        unproven = "" if statement.closing is not None else "without balances, so not proven"
+        table.add_row(
+            statement.file,
+            f"{statement.account} {statement.number or ''} {statement.closed_on}",
+            balances[0],
+            f"{len(statement.lines):,}",
+            f"{balances[1]} {statement.currency}",
+            "was already imported, nothing added" if landing.already_landed else unproven,
+        )
+    Console(soft_wrap=True).print(table)

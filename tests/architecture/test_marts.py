@@ -44,7 +44,14 @@ PUBLIC = {
         subscription_id event_id type effective_at recorded_at verdict holds_from
     """,
     "reconciliation_items": """
-        area status reference expected_amount actual_amount difference currency age_days
+        area status reference rule counterpart decided_by decided_at expected_amount actual_amount difference currency
+        age_days
+    """,
+    "cash_records": """
+        kind reference amount currency dated_on status customer_id details
+    """,
+    "cash_proofs": """
+        proof currency found_amount expected_amount named_amount residual
     """,
     "payment_allocations": """
         payment_id invoice_id amount currency allocated_at rule
@@ -54,6 +61,9 @@ PUBLIC = {
     """,
     "dunning_actions": """
         invoice_id customer_id step action due_at idempotency_key recovery_probability status
+    """,
+    "dunning_outlook": """
+        invoice_id customer_id currency amount step action due_on due_at is_held
     """,
     "recovery_attempts": """
         invoice_id payment_id state_no customer_id currency first_failed_at attempted_at outcome_at is_recovered

@@ -9,7 +9,7 @@ from decimal import Decimal
 import streamlit as st
 
 from dashboards import data, figures
-from dashboards.finance import shell
+from dashboards.finance import resolve, shell
 
 # Area -> its name and what is held against what.
 AREAS = {
@@ -30,29 +30,64 @@ def main() -> None:
     st.subheader("From usage to cash", anchor=False)
     _chain(data.query("usage_to_cash", tenant_id))
     totals = data.query("reconciliation_totals", tenant_id)
+    _proofs(data.query("cash_proofs", tenant_id))
     st.subheader("What matches and what does not", anchor=False)
     _areas(totals)
-    open_areas = [
-        area for area in AREAS if any(row["area"] == area and row["status"] != "matched" for row in totals)
-    ]
-    st.subheader("Exceptions", anchor=False)
-    if not open_areas:
+    st.subheader("Exceptions and matches", anchor=False)
+    areas = [area for area in AREAS if any(row["area"] == area for row in totals)]
+    if not areas:
         shell.empty(
             "check_circle",
             "No exception",
             "Everything that can be held against something else agrees with it.",
         )
         return
+    wrong = {row["area"] for row in totals if row["status"] != "matched"}
     area = st.segmented_control(
         "Area",
-        open_areas,
-        default=open_areas[0],
+        areas,
+        default=next((name for name in areas if name in wrong), areas[0]),
         required=True,
         format_func=lambda code: AREAS[code][0],
         key="reconciliation_area",
         label_visibility="collapsed",
     )
-    _exceptions(tenant_id, str(area or open_areas[0]))
+    chosen = str(area or areas[0])
+    statuses = sorted({row["status"] for row in totals if row["area"] == chosen})
+    _classes(tenant_id, chosen)
+    _items(tenant, chosen, statuses)
+
+
+def _proofs(rows: Sequence[data.Row]) -> None:
+    """What processor and bank prove: a residual is what nobody can name, and it is zero or the build fails."""
+    if not rows:
+        return
+    st.subheader("Processor and bank proven", anchor=False)
+    amounts = ("found_amount", "expected_amount", "named_amount", "residual")
+    names = {
+        "processor": "Processor: movements = payouts + not paid out",
+        "bank": "Bank: lines = what they should hold",
+    }
+    shell.table(
+        [
+            {
+                **row,
+                "proof": names[row["proof"]],
+                **{name: figures.amount(row[name], row["currency"]) for name in amounts},
+            }
+            for row in rows
+        ],
+        {
+            "proof": shell.text("Proof", "large"),
+            "currency": shell.text("Currency", "small"),
+            "found_amount": shell.figure("There is"),
+            "expected_amount": shell.figure("Should be"),
+            "named_amount": shell.figure("Named differences", help="Signed; each is an exception below."),
+            "residual": shell.figure(
+                "Residual", help="Signed; what nobody can name. Anything but zero fails the build."
+            ),
+        },
+    )
 
 
 def _chain(rows: Sequence[data.Row]) -> None:
@@ -109,20 +144,57 @@ def _areas(totals: Sequence[data.Row]) -> None:
     )
 
 
-def _exceptions(tenant_id: str, area: str) -> None:
-    rows = data.query("reconciliation_items", tenant_id, area=area)
-    counted = {"event_count": shell.count("Events")} if area == "usage" else {}
-
-    def written(value: Decimal | None, currency: str | None) -> str:
-        return "" if value is None or currency is None else figures.money(value, currency)
-
+def _classes(tenant_id: str, area: str) -> None:
+    """What is wrong, by class and age."""
+    rows = data.query("reconciliation_classes", tenant_id, area=area)
+    if not rows:
+        return
     shell.table(
         [
             {
                 **row,
                 "status": figures.label(row["status"]),
+                "difference": _written(row["difference"], row["currency"]),
+            }
+            for row in rows
+        ],
+        {
+            "status": shell.text("What is wrong"),
+            "week": shell.count("Up to 7 days"),
+            "month": shell.count("8-30"),
+            "quarter": shell.count("31-90"),
+            "older": shell.count("Older"),
+            "items": shell.count("Items"),
+            "difference": shell.figure("Difference, signed"),
+        },
+    )
+
+
+def _items(tenant: data.Row, area: str, statuses: Sequence[str]) -> None:
+    """The items of an area; a click opens both sides of one."""
+    tenant_id = tenant["tenant_id"]
+    exceptions = [status for status in statuses if status != "matched"]
+    choices = ([""] if exceptions else []) + list(statuses)
+    status = st.selectbox(
+        "Class",
+        choices,
+        format_func=lambda code: figures.label(code) if code else "Every exception",
+        key=f"reconciliation_class_{area}",
+    )
+    rows = data.query("reconciliation_items", tenant_id, area=area, status=status or "")
+    counted = {"event_count": shell.count("Events")} if area == "usage" else {}
+    sided = (
+        {}
+        if area == "usage"
+        else {"counterpart": shell.text("Matched with"), "rule": shell.text("Rule", "small")}
+    )
+    picked = shell.table(
+        [
+            {
+                **row,
+                "status": figures.label(row["status"]),
                 **{
-                    name: written(row[name], row["currency"])
+                    name: _written(row[name], row["currency"])
                     for name in ("expected_amount", "actual_amount", "difference")
                 },
             }
@@ -130,17 +202,30 @@ def _exceptions(tenant_id: str, area: str) -> None:
         ],
         {
             "status": shell.text("What is wrong"),
-            "reference": shell.text("What it is about", "large"),
+            "reference": shell.text("What it is about", "medium" if sided else "large"),
+            **sided,
             "expected_amount": shell.figure("Expected"),
             "actual_amount": shell.figure("Found"),
             "difference": shell.figure("Difference"),
             **counted,
             "age_days": shell.count("Age, days"),
         },
+        key=f"reconciliation_items_{area}",
+        opens=True,
     )
-    st.caption(
-        f"{AREAS[area][1]} What explains an exception is a fact: a payment, a credit note, a bank line."
-    )
+    asked = st.query_params.get("item")
+    item = rows[picked] if picked is not None and picked < len(rows) else None
+    item = item or next((row for row in rows if row["reference"] == asked), None)
+    if item is None:
+        st.caption(f"{AREAS[area][1]} Click one to see both of its sides and to decide.")
+    elif area == "usage":
+        st.caption("What explains usage is a price, a meter or a customer; add the fact and build again.")
+    else:
+        resolve.show(tenant, area, item)
+
+
+def _written(value: Decimal | None, currency: str | None) -> str:
+    return "" if value is None or currency is None else figures.money(value, currency)
 
 
 main()

@@ -36,8 +36,8 @@ moved as (
 
     select
         postings.tenant_id,
-        case when flows.source_type = 'payment' or postings.kind in ('applied', 'released') then 'payment' else flows.source_type end as kind,
-        coalesce(case when postings.kind in ('applied', 'released') then postings.payment_id end, flows.source_id) as source_id,
+        case when flows.source_type = 'payment' or postings.kind in ('applied', 'released', 'unmatched') then 'payment' else flows.source_type end as kind,
+        coalesce(case when postings.kind in ('applied', 'released', 'unmatched') then postings.payment_id end, flows.source_id) as source_id,
         {{ local_date('postings.moved_at', 'tenants.timezone') }} as posted_on,
         payments.customer_id,
         payments.currency,
@@ -50,6 +50,10 @@ moved as (
             when 'applied' then [
                 { 'role': 'unapplied_cash', 'amount': postings.amount },
                 { 'role': 'receivable', 'amount': -postings.amount }
+            ]
+            when 'unmatched' then [
+                { 'role': 'receivable', 'amount': postings.amount },
+                { 'role': 'unapplied_cash', 'amount': -postings.amount }
             ]
             when 'released' then [
                 { 'role': 'receivable', 'amount': postings.amount },
@@ -74,7 +78,7 @@ moved as (
         on
             postings.tenant_id = flows.tenant_id
             and postings.flow_id = flows.flow_id
-    where postings.kind in ('received', 'applied', 'released', 'returned', 'returned_from_rest')
+    where postings.kind in ('received', 'applied', 'released', 'unmatched', 'returned', 'returned_from_rest')
 
 ),
 
@@ -193,16 +197,17 @@ given_up as (
         receivables.currency,
         receivables.invoice_id,
         [
-            { 'role': 'receivable', 'amount': postings.amount },
-            { 'role': 'bad_debt', 'amount': -postings.amount }
+            { 'role': 'receivable', 'amount': -postings.opens },
+            { 'role': 'bad_debt', 'amount': postings.opens }
         ] as sides
     from {{ ref('int_payments__receivables') }} as receivables
     inner join {{ ref('int_payments__postings') }} as postings
         on
             receivables.tenant_id = postings.tenant_id
             and receivables.invoice_id = postings.invoice_id
-            and postings.kind = 'applied'
+            and postings.kind in ('applied', 'unmatched')
             and receivables.written_off_at < postings.moved_at
+            and receivables.written_off_at < postings.applied_at
     inner join tenants on receivables.tenant_id = tenants.tenant_id
 
 ),

@@ -15,7 +15,7 @@ posted as (
     select
         tenant_id,
         invoice_id,
-        sum(case when kind = 'applied' then amount when kind in ('reopened', 'released') then -amount else 0 end) as paid_amount,
+        sum(case when kind = 'applied' then amount when kind in ('reopened', 'released', 'unmatched') then -amount else 0 end) as paid_amount,
         sum(case when kind = 'noted' then amount else 0 end) as noted_amount,
         sum(case when kind in ('voided', 'released') then amount else 0 end) as voided_amount,
         min(moved_at) filter (where kind = 'voided') as voided_at,

@@ -17,7 +17,7 @@ returned as (
         invoice_id,
         min(moved_at) as returned_at
     from {{ ref('int_payments__postings') }}
-    where kind = 'reopened'
+    where kind in ('reopened', 'unmatched')
     group by tenant_id, payment_id, invoice_id
 
 )

@@ -78,7 +78,7 @@ returned as (
             and paid.invoice_id = postings.invoice_id
             and paid.payment_id = postings.payment_id
             and paid.paid_at + interval 60 days >= postings.moved_at
-    where postings.kind = 'reopened'
+    where postings.kind in ('reopened', 'unmatched')
     group by paid.tenant_id, paid.plan_id, paid.payment_id
 
 ),

@@ -57,7 +57,14 @@ payments as (
 
 ),
 
--- Payments that name two documents in one way.
+decisions as (
+
+    select * from {{ ref('int_payments__decisions') }}
+    where problem is null
+
+),
+
+-- Payments that name two documents in one way, or that a person decided about.
 shared as (
 
     select
@@ -66,12 +73,22 @@ shared as (
     from named
     group by tenant_id, payment_id
     having count(*) > 1
+    union
+    select
+        tenant_id,
+        payment_id
+    from decisions
 
 ),
 
--- Credit notes, voids and deadlines that touch an invoice.
+-- Invoices with a credit note, a void, a deadline or a decision.
 touched as (
 
+    select
+        tenant_id,
+        invoice_id
+    from decisions
+    union
     select
         tenant_id,
         invoice_id

@@ -3,6 +3,9 @@
 -- payment, `applied` of a payment to an invoice, `back` of money that went back, `grant` of a credit note. A movement takes as much as
 -- its cap and the pots it takes from allow; one that needs a pot takes nothing while that is empty.
 --
+-- A person's decision that a payment is for a document is one more way to find it, from when it counts; one that it is not takes back
+-- what was applied and keeps it from being applied again.
+--
 -- What is known at an instant comes before the documents issued at it, as their run knew it: money in, then out, then documents, then
 -- what they open for money that waits.
 with
@@ -53,6 +56,13 @@ flows as (
 
 ),
 
+decisions as (
+
+    select * from {{ ref('int_payments__decisions') }}
+    where problem is null
+
+),
+
 -- What is tied together by more than one document: money that names none or several, and money that went back. Elsewhere each
 -- invoice is an account of its own.
 joined_accounts as (
@@ -68,6 +78,16 @@ joined_accounts as (
             and payment_references.payment_id = flows.payment_id
             and flows.amount < 0
     where payment_references.rule_no >= 4 or flows.flow_id is not null
+    union
+    select distinct
+        decisions.tenant_id,
+        decisions.owner_id as account_id,
+        invoices.currency
+    from decisions
+    inner join invoices
+        on
+            decisions.tenant_id = invoices.tenant_id
+            and decisions.invoice_id = invoices.invoice_id
 
 ),
 
@@ -90,8 +110,30 @@ accounts as (
 
 ),
 
--- Payments that can be applied, with the account they belong to.
-candidates as (
+homes as (
+
+    select distinct
+        tenant_id,
+        payment_id,
+        owner_id
+    from decisions
+
+),
+
+refused as (
+
+    select
+        tenant_id,
+        payment_id,
+        invoice_id,
+        min(decided_at) as decided_at
+    from decisions
+    where action = 'unmatch'
+    group by tenant_id, payment_id, invoice_id
+
+),
+
+found as (
 
     select
         payment_references.tenant_id,
@@ -99,20 +141,67 @@ candidates as (
         payment_references.invoice_id,
         payment_references.rule,
         payment_references.rule_no,
+        cast(null as timestamp with time zone) as applies_from,
+        refused.decided_at as applies_until
+    from payment_references
+    left join refused
+        on
+            payment_references.tenant_id = refused.tenant_id
+            and payment_references.payment_id = refused.payment_id
+            and payment_references.invoice_id = refused.invoice_id
+    where payment_references.problem is null
+    union all
+    select
+        tenant_id,
+        payment_id,
+        invoice_id,
+        'manual' as rule,
+        0 as rule_no,
+        decided_at as applies_from,
+        replaced_at as applies_until
+    from decisions
+    where action = 'match'
+
+),
+
+-- Payments that can be applied, with the account they belong to.
+candidates as (
+
+    select
+        found.tenant_id,
+        found.payment_id,
+        found.invoice_id,
+        found.rule,
+        found.rule_no,
+        found.applies_from,
+        found.applies_until,
         accounts.account,
         invoices.issued_at,
         datediff('day', date '2000-01-01', invoices.due_on) as due_place,
         invoices.seq
-    from payment_references
+    from found
     inner join invoices
         on
-            payment_references.tenant_id = invoices.tenant_id
-            and payment_references.invoice_id = invoices.invoice_id
+            found.tenant_id = invoices.tenant_id
+            and found.invoice_id = invoices.invoice_id
     inner join accounts
         on
             invoices.tenant_id = accounts.tenant_id
             and invoices.invoice_id = accounts.invoice_id
-    where payment_references.problem is null
+    left join homes
+        on
+            found.tenant_id = homes.tenant_id
+            and found.payment_id = homes.payment_id
+    where invoices.customer_id = coalesce(homes.owner_id, invoices.customer_id)
+
+),
+
+-- The same without the way in which it was found: what was applied is one pot.
+pairs as (
+
+    select * exclude (applies_from, applies_until)
+    from candidates
+    qualify row_number() over (partition by tenant_id, payment_id, invoice_id order by rule_no, applies_from) = 1
 
 ),
 
@@ -330,21 +419,21 @@ movements as (
     union all by name
     select
         deadlines.tenant_id,
-        candidates.account,
+        pairs.account,
         'released' as kind,
         deadlines.ends_at as moved_at,
         0 as phase,
         8 as step,
-        candidates.payment_id,
-        candidates.invoice_id,
-        'applied:' || candidates.payment_id || ':' || candidates.invoice_id as from_pot,
-        'rest:' || candidates.payment_id as to_pot,
-        'void:' || candidates.invoice_id as needed_pot
+        pairs.payment_id,
+        pairs.invoice_id,
+        'applied:' || pairs.payment_id || ':' || pairs.invoice_id as from_pot,
+        'rest:' || pairs.payment_id as to_pot,
+        'void:' || pairs.invoice_id as needed_pot
     from deadlines
-    inner join candidates
+    inner join pairs
         on
-            deadlines.tenant_id = candidates.tenant_id
-            and deadlines.invoice_id = candidates.invoice_id
+            deadlines.tenant_id = pairs.tenant_id
+            and deadlines.invoice_id = pairs.invoice_id
     -- 2. Money in, and what it is applied to: when both it and the invoice are there.
     union all by name
     select
@@ -364,8 +453,8 @@ movements as (
         money_in.tenant_id,
         candidates.account,
         'applied' as kind,
-        greatest(money_in.flowed_at, candidates.issued_at) as moved_at,
-        case when candidates.issued_at >= money_in.flowed_at then 2 else 0 end as phase,
+        greatest(money_in.flowed_at, candidates.issued_at, candidates.applies_from) as moved_at,
+        case when candidates.issued_at >= greatest(money_in.flowed_at, candidates.applies_from) then 2 else 0 end as phase,
         1 as step,
         money_in.payment_id,
         candidates.invoice_id,
@@ -381,6 +470,29 @@ movements as (
         on
             money_in.tenant_id = candidates.tenant_id
             and money_in.payment_id = candidates.payment_id
+    where
+        greatest(money_in.flowed_at, candidates.issued_at, candidates.applies_from)
+        < coalesce(candidates.applies_until, cast('9999-12-31' as timestamp with time zone))
+    -- A payment that somebody found to be for something else: what it had paid is open again, and its money waits.
+    union all by name
+    select
+        decisions.tenant_id,
+        accounts.account,
+        'unmatched' as kind,
+        decisions.decided_at as moved_at,
+        0 as phase,
+        -1 as step,
+        decisions.payment_id,
+        decisions.invoice_id,
+        'applied:' || decisions.payment_id || ':' || decisions.invoice_id as from_pot,
+        'rest:' || decisions.payment_id as to_pot,
+        'open:' || decisions.invoice_id as to_second_pot
+    from decisions
+    inner join accounts
+        on
+            decisions.tenant_id = accounts.tenant_id
+            and decisions.invoice_id = accounts.invoice_id
+    where decisions.action = 'unmatch'
     -- 3. Money out: first what notes gave back, then what nothing needed, then it opens what it had paid, the latest due first.
     union all by name
     select
@@ -405,20 +517,20 @@ movements as (
         3 as step,
         money_out.payment_id,
         money_out.flow_id,
-        candidates.invoice_id,
+        pairs.invoice_id,
         notes.note_id,
         'back:' || money_out.flow_id as from_pot,
         'grant:' || notes.note_id as from_second_pot,
-        'applied:' || money_out.payment_id || ':' || candidates.invoice_id as needed_pot
+        'applied:' || money_out.payment_id || ':' || pairs.invoice_id as needed_pot
     from money_out
-    inner join candidates
+    inner join pairs
         on
-            money_out.tenant_id = candidates.tenant_id
-            and money_out.payment_id = candidates.payment_id
+            money_out.tenant_id = pairs.tenant_id
+            and money_out.payment_id = pairs.payment_id
     inner join corrected
         on
-            candidates.tenant_id = corrected.tenant_id
-            and candidates.invoice_id = corrected.invoice_id
+            pairs.tenant_id = corrected.tenant_id
+            and pairs.invoice_id = corrected.invoice_id
     inner join notes
         on
             corrected.tenant_id = notes.tenant_id
@@ -447,18 +559,18 @@ movements as (
         5 as step,
         money_out.payment_id,
         money_out.flow_id,
-        candidates.invoice_id,
-        candidates.rule,
-        -candidates.due_place as due_place,
-        -candidates.seq as seq,
+        pairs.invoice_id,
+        pairs.rule,
+        -pairs.due_place as due_place,
+        -pairs.seq as seq,
         'back:' || money_out.flow_id as from_pot,
-        'applied:' || money_out.payment_id || ':' || candidates.invoice_id as from_second_pot,
-        'open:' || candidates.invoice_id as to_pot
+        'applied:' || money_out.payment_id || ':' || pairs.invoice_id as from_second_pot,
+        'open:' || pairs.invoice_id as to_pot
     from money_out
-    inner join candidates
+    inner join pairs
         on
-            money_out.tenant_id = candidates.tenant_id
-            and money_out.payment_id = candidates.payment_id
+            money_out.tenant_id = pairs.tenant_id
+            and money_out.payment_id = pairs.payment_id
     -- Money that still waits takes what has opened again.
     union all by name
     select
@@ -478,16 +590,17 @@ movements as (
         'rest:' || waiting.payment_id as from_second_pot,
         'applied:' || waiting.payment_id || ':' || waiting.invoice_id as to_pot
     from money_out
-    inner join candidates
+    inner join pairs
         on
-            money_out.tenant_id = candidates.tenant_id
-            and money_out.payment_id = candidates.payment_id
+            money_out.tenant_id = pairs.tenant_id
+            and money_out.payment_id = pairs.payment_id
     inner join candidates as waiting
         on
-            candidates.tenant_id = waiting.tenant_id
-            and candidates.invoice_id = waiting.invoice_id
-            and candidates.payment_id <> waiting.payment_id
+            pairs.tenant_id = waiting.tenant_id
+            and pairs.invoice_id = waiting.invoice_id
+            and pairs.payment_id <> waiting.payment_id
             and waiting.rule_no = 5
+            and money_out.flowed_at < coalesce(waiting.applies_until, cast('9999-12-31' as timestamp with time zone))
 
 )
 
@@ -497,6 +610,6 @@ select
         partition by tenant_id, account
         order by
             moved_at, phase, step, due_place nulls first, seq nulls first, invoice_id nulls first, payment_id nulls first,
-            flow_id nulls first, note_id nulls first
+            flow_id nulls first, note_id nulls first, rule nulls first
     ) as movement_no
 from movements

@@ -18,7 +18,7 @@ pots as (
         select
             tenant_id,
             account,
-            unnest([from_pot, from_second_pot, to_pot, needed_pot]) as pot
+            unnest([from_pot, from_second_pot, to_pot, to_second_pot, needed_pot]) as pot
         from movements
     )
     where pot is not null
@@ -36,6 +36,7 @@ listed as (
             'from_pot': list_position(pots.pots, movements.from_pot),
             'from_second_pot': list_position(pots.pots, movements.from_second_pot),
             'to_pot': list_position(pots.pots, movements.to_pot),
+            'to_second_pot': list_position(pots.pots, movements.to_second_pot),
             'needed_pot': list_position(pots.pots, movements.needed_pot),
             'cap': cast(movements.cap as decimal(20, 4)),
             'is_whole': coalesce(movements.is_whole, false)
@@ -76,10 +77,14 @@ in_order as (
         folded.amount,
         -- What it does to the open amount of its invoice.
         cast(case
-            when movements.kind in ('issued', 'reopened') then folded.amount
+            when movements.kind in ('issued', 'reopened', 'unmatched') then folded.amount
             when movements.kind in ('noted', 'applied', 'voided') then -folded.amount
             else 0
-        end as decimal(20, 4)) as opens
+        end as decimal(20, 4)) as opens,
+        -- When money of its payment first paid its invoice.
+        min(movements.moved_at) filter (where movements.kind = 'applied' and folded.amount > 0) over (
+            partition by movements.tenant_id, movements.invoice_id, movements.payment_id
+        ) as applied_at
     from movements
     inner join folded
         on
@@ -133,6 +138,7 @@ lone as (
         3 as movement_no,
         'applied' as kind,
         greatest(flowed_at, issued_at) as moved_at,
+        greatest(flowed_at, issued_at) as applied_at,
         payment_id,
         flow_id,
         rule,

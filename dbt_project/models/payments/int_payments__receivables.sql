@@ -46,7 +46,13 @@ given_up as (
         written_off.invoice_id,
         written_off.written_off_at,
         coalesce(sum(postings.opens) filter (where postings.moved_at <= written_off.written_off_at), 0) as amount,
-        coalesce(sum(-postings.opens) filter (where postings.moved_at > written_off.written_off_at and postings.kind = 'applied'), 0) as recovered_amount
+        -- What came after it, less what of that turned out to be for something else.
+        coalesce(sum(-postings.opens) filter (
+            where
+            postings.moved_at > written_off.written_off_at
+            and postings.kind in ('applied', 'unmatched')
+            and postings.applied_at > written_off.written_off_at
+        ), 0) as recovered_amount
     from written_off
     inner join {{ ref('int_payments__postings') }} as postings
         on

@@ -18,17 +18,44 @@ payments as (
 
 ),
 
-payment_references as (
+-- What somebody decided and still stands.
+decisions as (
+
+    select * from {{ ref('int_payments__decisions') }}
+    where action = 'match' and replaced_at is null
+
+),
+
+decided as (
 
     select
         tenant_id,
         payment_id,
-        min(problem) as problem,
-        min(rule_no) as rule_no,
-        min(rule) as rule,
-        count(invoice_id) as invoices
-    from {{ ref('int_payments__references') }}
+        max_by(decided_by, decided_at) as decided_by,
+        max(decided_at) as decided_at
+    from decisions
+    where problem is null
     group by tenant_id, payment_id
+
+),
+
+payment_references as (
+
+    select
+        payment_references.tenant_id,
+        payment_references.payment_id,
+        case when any_value(decided.payment_id) is null then min(payment_references.problem) end as problem,
+        case when any_value(decided.payment_id) is null then min(payment_references.rule_no) else 0 end as rule_no,
+        case when any_value(decided.payment_id) is null then min(payment_references.rule) else 'manual' end as rule,
+        count(payment_references.invoice_id) + count(decided.payment_id) as invoices,
+        any_value(decided.decided_by) as decided_by,
+        any_value(decided.decided_at) as decided_at
+    from {{ ref('int_payments__references') }} as payment_references
+    left join decided
+        on
+            payment_references.tenant_id = decided.tenant_id
+            and payment_references.payment_id = decided.payment_id
+    group by payment_references.tenant_id, payment_references.payment_id
 
 ),
 
@@ -51,11 +78,36 @@ spent as (
         tenant_id,
         payment_id,
         sum(case when kind = 'received' then amount else 0 end) as received_amount,
-        sum(case kind when 'applied' then amount when 'released' then -amount else 0 end) as applied_amount,
+        sum(case kind when 'applied' then amount when 'released' then -amount when 'unmatched' then -amount else 0 end) as applied_amount,
         sum(case when kind = 'returned_from_rest' then amount else 0 end) as given_back_amount
     from postings
     where payment_id is not null
     group by tenant_id, payment_id
+
+),
+
+-- The documents that a payment pays.
+paid as (
+
+    select
+        allocations.tenant_id,
+        allocations.payment_id,
+        string_agg(invoices.invoice_number, ', ' order by invoices.invoice_number) as invoice_numbers
+    from (
+        select
+            tenant_id,
+            payment_id,
+            invoice_id
+        from postings
+        where kind in ('applied', 'released', 'reopened', 'unmatched')
+        group by tenant_id, payment_id, invoice_id
+        having sum(case kind when 'applied' then amount else -amount end) > 0
+    ) as allocations
+    inner join {{ ref('stg_ratehouse__issued_invoices') }} as invoices
+        on
+            allocations.tenant_id = invoices.tenant_id
+            and allocations.invoice_id = invoices.invoice_id
+    group by allocations.tenant_id, allocations.payment_id
 
 ),
 
@@ -98,9 +150,16 @@ of_payments as (
         payments.amount as actual_amount,
         payments.currency,
         payment_references.rule,
+        paid.invoice_numbers as counterpart,
+        payment_references.decided_by,
+        payment_references.decided_at,
         {{ local_date('payments.recorded_at', 'tenants.timezone') }} as since_on
     from payments
     inner join tenants on payments.tenant_id = tenants.tenant_id
+    left join paid
+        on
+            payments.tenant_id = paid.tenant_id
+            and payments.payment_id = paid.payment_id
     inner join payment_references
         on
             payments.tenant_id = payment_references.tenant_id
@@ -329,9 +388,38 @@ of_disputes as (
 
 ),
 
+-- A decision that names what is not there, or what the payment's money cannot be for.
+without_effect as (
+
+    select
+        decisions.tenant_id,
+        'match_without_effect' as status,
+        decisions.payment_id || ' = ' || decisions.right_reference as reference,
+        decisions.payment_id,
+        decisions.right_reference as counterpart,
+        decisions.problem as rule,
+        decisions.decided_by,
+        decisions.decided_at,
+        payments.customer_id,
+        cast(coalesce(payments.amount, 0) as decimal(20, 4)) as expected_amount,
+        cast(0 as decimal(20, 4)) as actual_amount,
+        payments.currency,
+        {{ local_date('decisions.decided_at', 'tenants.timezone') }} as since_on
+    from decisions
+    inner join tenants on decisions.tenant_id = tenants.tenant_id
+    left join payments
+        on
+            decisions.tenant_id = payments.tenant_id
+            and decisions.payment_id = payments.payment_id
+    where decisions.problem is not null
+
+),
+
 items as (
 
     select * from of_payments
+    union all by name
+    select * from without_effect
     union all by name
     select * from stuck
     union all by name
@@ -355,6 +443,9 @@ select
     items.status,
     items.reference,
     items.rule,
+    items.counterpart,
+    items.decided_by,
+    items.decided_at,
     items.customer_id,
     items.invoice_id,
     items.payment_id,

@@ -1,5 +1,5 @@
 -- The account with a payment processor: each movement against the payment or refund it is about, and each payout against the
--- movements it pays out.
+-- movements it pays out. What a person decided comes first, and what a person took apart is not put together again.
 with
 
 tenants as (
@@ -12,10 +12,30 @@ tenants as (
 
 ),
 
+decisions as (
+
+    select * from {{ ref('stg_ratehouse__manual_matches') }}
+    where area = 'processor' and replaced_at is null
+
+),
+
+matches as (
+
+    select * from decisions
+    where action = 'match'
+
+),
+
+refusals as (
+
+    select * from decisions
+    where action = 'unmatch'
+
+),
+
 transactions as (
 
-    select * from {{ ref('stg_ratehouse__balance_transactions') }}
-    where coalesce(reporting_category, '') not in ('payout', 'payout_reversal')
+    select * from {{ ref('int_reconciliation__movements') }}
 
 ),
 
@@ -45,6 +65,39 @@ currencies as (
 
 ),
 
+named_by_hand as (
+
+    select
+        matches.tenant_id,
+        matches.left_reference as balance_transaction_id,
+        coalesce(payments.payment_id, refunds.payment_id) as payment_id,
+        coalesce(payments.amount, -refunds.amount) as amount,
+        coalesce(payments.currency, refunds.currency) as currency,
+        'manual' as rule,
+        matches.right_reference as counterpart,
+        matches.decided_by,
+        matches.decided_at,
+        matches.match_id
+    from matches
+    inner join transactions
+        on
+            matches.tenant_id = transactions.tenant_id
+            and matches.left_reference = transactions.balance_transaction_id
+    left join payments
+        on
+            matches.tenant_id = payments.tenant_id
+            and matches.right_reference = payments.payment_id
+    left join refunds
+        on
+            matches.tenant_id = refunds.tenant_id
+            and matches.right_reference = refunds.refund_id
+    where payments.payment_id is not null or refunds.refund_id is not null
+    qualify row_number() over (
+        partition by matches.tenant_id, matches.left_reference order by matches.decided_at desc, matches.match_id
+    ) = 1
+
+),
+
 -- By exact identity: the payment's own, or the one the processor gave it.
 charged as (
 
@@ -54,13 +107,18 @@ charged as (
         payments.payment_id,
         payments.amount,
         payments.currency,
-        case when transactions.source_id = payments.payment_id then 'payment_id' else 'provider_id' end as rule
+        case when transactions.source_id = payments.payment_id then 'payment_id' else 'provider_id' end as rule,
+        payments.payment_id as counterpart
     from transactions
     inner join payments
         on
             transactions.tenant_id = payments.tenant_id
             and transactions.source_id in (payments.payment_id, payments.provider_id)
-    where transactions.reporting_category in ('charge', 'payment')
+    where
+        transactions.reporting_category in ('charge', 'payment')
+        and (transactions.tenant_id, transactions.balance_transaction_id) not in (select (tenant_id, balance_transaction_id) from named_by_hand)
+        and (transactions.tenant_id, transactions.balance_transaction_id, payments.payment_id)
+        not in (select (tenant_id, left_reference, right_reference) from refusals)
     qualify row_number() over (
         partition by transactions.tenant_id, transactions.balance_transaction_id order by transactions.source_id = payments.payment_id desc, payments.payment_id
     ) = 1
@@ -75,21 +133,28 @@ sent_back as (
         refunds.payment_id,
         -refunds.amount as amount,
         refunds.currency,
-        'refund_id' as rule
+        'refund_id' as rule,
+        refunds.refund_id as counterpart
     from transactions
     inner join refunds
         on
             transactions.tenant_id = refunds.tenant_id
             and transactions.source_id = refunds.refund_id
-    where transactions.reporting_category = 'refund'
+    where
+        transactions.reporting_category = 'refund'
+        and (transactions.tenant_id, transactions.balance_transaction_id) not in (select (tenant_id, balance_transaction_id) from named_by_hand)
+        and (transactions.tenant_id, transactions.balance_transaction_id, refunds.refund_id)
+        not in (select (tenant_id, left_reference, right_reference) from refusals)
 
 ),
 
 found as (
 
     select * from charged
-    union all
+    union all by name
     select * from sent_back
+    union all by name
+    select * exclude (match_id) from named_by_hand
 
 ),
 
@@ -106,6 +171,9 @@ converted as (
         transactions.available_on,
         found.payment_id,
         found.rule,
+        found.counterpart,
+        found.decided_by,
+        found.decided_at,
         case
             when found.currency = transactions.currency then found.amount
             when transactions.exchange_rate is not null
@@ -137,6 +205,9 @@ of_transactions as (
         balance_transaction_id as reference,
         payment_id,
         rule,
+        counterpart,
+        decided_by,
+        decided_at,
         expected_amount,
         gross as actual_amount,
         currency,
@@ -164,14 +235,14 @@ unseen as (
         from transactions
         group by tenant_id
     ) as seen on payments.tenant_id = seen.tenant_id
-    left join charged
+    left join (select distinct tenant_id, payment_id from found) as found_payments
         on
-            payments.tenant_id = charged.tenant_id
-            and payments.payment_id = charged.payment_id
+            payments.tenant_id = found_payments.tenant_id
+            and payments.payment_id = found_payments.payment_id
     where
         payments.status = 'succeeded'
         and payments.provider_id is not null
-        and charged.payment_id is null
+        and found_payments.payment_id is null
         and payments.recorded_at < seen.recorded_at
 
 ),
@@ -202,7 +273,9 @@ paid_out as (
     select
         tenant_id,
         payout_id,
-        sum(net) as net
+        sum(net) as net,
+        max_by(payout_decided_by, payout_decided_at) as decided_by,
+        max(payout_decided_at) as decided_at
     from transactions
     where payout_id is not null
     group by tenant_id, payout_id
@@ -220,7 +293,9 @@ of_payouts as (
             else 'matched'
         end as status,
         payouts.payout_id as reference,
-        'payout_id' as rule,
+        case when paid_out.decided_at is null then 'payout_id' else 'manual' end as rule,
+        paid_out.decided_by,
+        paid_out.decided_at,
         coalesce(paid_out.net, 0) as expected_amount,
         payouts.amount as actual_amount,
         payouts.currency,
@@ -234,9 +309,34 @@ of_payouts as (
 
 ),
 
+-- A decision that names what is not there.
+without_effect as (
+
+    select
+        matches.tenant_id,
+        'match_without_effect' as status,
+        matches.left_reference || ' = ' || matches.right_reference as reference,
+        'unknown_reference' as rule,
+        matches.right_reference as counterpart,
+        matches.decided_by,
+        matches.decided_at,
+        cast(matches.decided_at as date) as since_on
+    from matches
+    where
+        (matches.tenant_id, matches.match_id) not in (
+            select (tenant_id, match_id) from named_by_hand
+            union all
+            select (tenant_id, payout_match_id) from transactions
+            where payout_match_id is not null
+        )
+
+),
+
 items as (
 
     select * from of_transactions
+    union all by name
+    select * from without_effect
     union all by name
     select * from unseen
     union all by name
@@ -252,6 +352,9 @@ select
     items.status,
     items.reference,
     items.rule,
+    items.counterpart,
+    items.decided_by,
+    items.decided_at,
     items.payment_id,
     cast(items.expected_amount as decimal(20, 4)) as expected_amount,
     cast(items.actual_amount as decimal(20, 4)) as actual_amount,

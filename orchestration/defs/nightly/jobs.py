@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dagster import AssetSelection, define_asset_job
 
+from orchestration.defs.payments.jobs import BESIDE_THE_NIGHT
 from orchestration.lib.names import BILLED_DAYS, MAIL
 
 # A retry starts the night over: between two attempts the warehouse may have been built for another one, and
@@ -12,7 +13,7 @@ _RETRIES = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS"}
 
 nightly = define_asset_job(
     "nightly",
-    AssetSelection.all() - AssetSelection.assets(BILLED_DAYS),
+    AssetSelection.all() - AssetSelection.assets(BILLED_DAYS) - BESIDE_THE_NIGHT,
     description="Land, set the clocks, rate, issue, close, publish, render, send: one night of a group of tenants.",
     tags=_RETRIES,
 )

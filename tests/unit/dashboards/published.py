@@ -1,8 +1,9 @@
 """A small company that was really billed: landed, rated, issued and published by the pipeline itself.
 
 `shop` sells in dollars: an API with tiers and groups, hits, a peak meter. January is billed on 1 February;
-late events of January are an adjustment on 1 March. `annex` is another tenant, with a customer of the same id;
-its January is closed, and a delivery of January is learned on 10 February.
+late events of January are an adjustment on 1 March. `annex` is another tenant, with a customer of the same id; its January is closed,
+and a delivery of January is learned on 10 February. `till` has two customers who pay late, by transfers that do not say for what, and
+by a processor whose payouts reach the bank.
 """
 
 from __future__ import annotations
@@ -62,6 +63,18 @@ plans:
       charges: {base: {type: recurring, timing: advance, model: flat, amount: "1500", description: Base fee}}}
 """
 
+_TILL_BOOK = """
+price_book: "1"
+effective_from: 2026-01-01
+currency: EUR
+plans:
+  p: {name: Plan, interval: month, anchor: calendar,
+      charges: {base: {type: recurring, timing: advance, model: flat, amount: "100.00", description: Base fee}}}
+"""
+_TILL_DUNNING = """\
+dunning: {retry_days: [3, 60], steps: [{after_days: 5, actions: [remind]}, {after_days: 40, actions: [remind, suspend]}]}
+"""
+
 
 _keep: list[tempfile.TemporaryDirectory[str]] = []
 
@@ -79,15 +92,19 @@ def build(home: Path) -> Settings:
     for name, title, currency, zone, prefix, book in (
         ("shop", "Shop & Sons", "USD", "America/New_York", "SHP", _SHOP_BOOK),
         ("annex", "別館", "JPY", "Asia/Tokyo", "ANX", _ANNEX_BOOK),
+        ("till", "Till", "EUR", "Europe/Paris", "TIL", _TILL_BOOK),
     ):
         folder = home / "tenants" / name
         (folder / "price_books").mkdir(parents=True)
         text = _TENANT.format(name=name, title=title, currency=currency, zone=zone, prefix=prefix)
+        if name == "till":
+            text += _TILL_DUNNING
         (folder / "tenant.yaml").write_text(text, encoding="utf-8")
         (folder / "price_books" / "1.yaml").write_text(book, encoding="utf-8")
     settings = Settings.load(home, environ={})
     _land(Lake(settings.lake_url))
     _close_annex(Lake(settings.lake_url))
+    _land_till(Lake(settings.lake_url))
     billing.bill_days(settings, [date(2026, 2, 1), date(2026, 3, 1)])
     return settings
 
@@ -179,6 +196,73 @@ def _land(lake: Lake) -> None:
         batch_id="usage-1",
         received_at=received,
     )
+
+
+def _land_till(lake: Lake) -> None:
+    start = datetime(2026, 1, 1, 5, tzinfo=UTC)
+    paid = datetime(2026, 2, 10, 9, tzinfo=UTC)
+    money = {"currency": "EUR", "recorded_at": paid}
+    facts: dict[str, list[dict[str, Any]]] = {
+        "customers": [
+            {"customer_id": name, "name": title, "timezone": "Europe/Paris", "effective_at": start}
+            for name, title in (("c1", "Early & Co"), ("c2", "Late Ltd"))
+        ],
+        "subscription_events": [
+            {
+                "event_id": f"{name}-created",
+                "subscription_id": f"s-{name}",
+                "customer_id": name,
+                "type": "created",
+                "effective_at": start,
+                "data": {"plan": "p"},
+            }
+            for name in ("c1", "c2")
+        ],
+        "payments": [
+            {
+                **money,
+                "payment_id": "pay-1",
+                "customer_id": "c1",
+                "reference": "ORDER 4711",
+                "amount": "200.00",
+                "status": "succeeded",
+                "settled_at": paid,
+            },
+            {
+                **money,
+                "payment_id": "pay-2",
+                "customer_id": "c2",
+                "invoice_number": "TIL-2026-0002",
+                "amount": "200.00",
+                "status": "failed",
+                "failure_class": "soft",
+                "attempted_at": paid,
+            },
+        ],
+        "payouts": [
+            {
+                **money,
+                "payout_id": "po-1",
+                "amount": "58.00",
+                "arrival_on": date(2026, 2, 11),
+                "status": "paid",
+                "automatic": False,
+            }
+        ],
+        "bank_lines": [
+            {
+                **money,
+                "bank_line_id": "line-1",
+                "amount": "57.00",
+                "value_on": date(2026, 2, 12),
+                "reference": "COLLECTIVE",
+                "counterparty": "Processor",
+            }
+        ],
+    }
+    for stream, rows in facts.items():
+        known = start if stream in ("customers", "subscription_events") else paid
+        land(lake, stream, rows, tenant_id="till", source="test", batch_id="till-1", received_at=known)
 
 
 def _event(event_id: str, kind: str, at: datetime, quantity: int, **properties: str) -> dict[str, Any]:

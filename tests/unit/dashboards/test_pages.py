@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import dashboards.finance
+from ratehouse.lake import Lake
 from tests.unit.dashboards.published import published_home
 
 # The company is billed once per process, so one worker takes all tests of it.
@@ -224,9 +225,66 @@ def test_reconciliation_goes_from_usage_to_cash(home: Path) -> None:
         "0.00",
         "122.25",
     )
-    exceptions = test.dataframe[2].value
+    exceptions = test.dataframe[3].value
     # The one event that no meter takes.
     assert ("Not billable", 1) in set(zip(exceptions["status"], exceptions["event_count"], strict=True))
+
+
+def test_an_exception_shows_both_sides_and_is_decided_by_one_fact(home: Path) -> None:
+    test = page("reconciliation", tenant="till", item="line-1")
+    proofs = test.dataframe[1].value.set_index("proof")
+    assert tuple(
+        proofs.loc["Bank: lines = what they should hold", ["found_amount", "named_amount", "residual"]]
+    ) == (
+        "57.00",
+        "57.00",
+        "0.00",
+    )
+    test.segmented_control[0].set_value("bank").run()
+    classes = test.dataframe[3].value.set_index("status")
+    assert (
+        classes.loc["Unapplied", "month"] == 1
+        and classes.loc["Missing bank line", "difference"] == "-58.00 EUR"
+    )
+    test.query_params["item"] = "line-1"
+    test.run()
+    assert "Unapplied: line-1" in words(test)
+    sides = test.dataframe[-1].value
+    assert list(sides["details"]) == ["Processor · COLLECTIVE"]
+    # The nearest amount first.
+    assert test.selectbox("resolve_other").options[0].startswith("po-1 · 58.00 EUR")
+    decide = next(button for button in test.button if button.label == "Decide")
+    test.selectbox("resolve_other").set_value("po-1")
+    decide.click().run()
+    assert "needs its person" in test.error[0].value
+    test.text_input("resolve_by").input("alice")
+    test.text_input("resolve_reason").input("one euro of fees")
+    next(button for button in test.button if button.label == "Decide").click().run()
+    assert "Noted" in test.success[0].value
+    table = Lake(published_home().lake_url).read("raw/manual_matches")
+    assert table is not None
+    (row,) = table.to_pylist()
+    assert (row["tenant_id"], row["area"], row["left_reference"], row["right_reference"]) == (
+        "till",
+        "bank",
+        "line-1",
+        "po-1",
+    )
+    assert (row["action"], row["decided_by"], row["reason"]) == ("match", "alice", "one euro of fees")
+
+
+def test_dunning_shows_how_far_it_has_come_and_what_is_next(home: Path) -> None:
+    test = page("dunning", tenant="till")
+    funnel = test.dataframe[0].value
+    assert list(funnel["step"]) == ["Step 1: Remind"]
+    assert list(funnel["customers"]) == [2] and list(funnel["open_amount"]) == ["400.00"]
+    ahead = test.dataframe[1].value
+    assert {"Suspend", "Remind"} <= set(ahead["action"])
+    assert set(ahead["customer"]) == {"Early & Co", "Late Ltd"}
+    test.select_slider("dunning_horizon").set_value(120).run()
+    assert "Retry" in set(test.dataframe[1].value["action"])
+    assert "Nothing to compare yet" in words(test)
+    assert "Nothing is overdue" not in words(test)
 
 
 def test_recurring_revenue_is_bridged_month_by_month(home: Path) -> None:

@@ -3,7 +3,7 @@ with
 postings as (
 
     select * from {{ ref('int_payments__postings') }}
-    where kind in ('applied', 'reopened', 'released')
+    where kind in ('applied', 'reopened', 'released', 'unmatched')
 
 ),
 
@@ -19,7 +19,7 @@ allocated as (
         tenant_id,
         payment_id,
         invoice_id,
-        any_value(rule) as rule,
+        max_by(rule, movement_no) filter (where kind = 'applied') as rule,
         min(moved_at) filter (where kind = 'applied') as allocated_at,
         sum(case when kind = 'applied' then amount else 0 end) as applied_amount,
         sum(case when kind <> 'applied' then amount else 0 end) as returned_amount

@@ -1,0 +1,139 @@
+"""One item of the reconciliation, both of its sides, and a person's decision about it.
+
+Belongs here: what the decision is about, and what could be the other side. Does not belong here: what a decision does,
+which is SQL, and appending it, which is `ratehouse.matches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import streamlit as st
+
+from dashboards import data, figures
+from dashboards.finance import shell
+from ratehouse import matches
+from ratehouse.errors import RatehouseError
+from ratehouse.lake import Lake
+from ratehouse.settings import Settings
+
+# Area -> what the item is -> what it can be matched with, and whether the item stands on the left.
+PARTNERS: dict[str, dict[str, tuple[str, bool]]] = {
+    "cash": {"payment": ("invoice", True), "invoice": ("payment", False)},
+    "processor": {
+        "movement": ("payment,refund,payout", True),
+        "payment": ("movement", False),
+        "payout": ("movement", False),
+    },
+    "bank": {"bank_line": ("payout,payment", True), "payout": ("bank_line", False)},
+}
+
+
+def show(tenant: data.Row, area: str, item: data.Row) -> None:
+    """The item, its sides, and what can be decided."""
+    tenant_id = tenant["tenant_id"]
+    st.subheader(f"{figures.label(item['status'])}: {item['reference']}", anchor=False)
+    if item["decided_by"]:
+        st.caption(f"Decided by {item['decided_by']} at {figures.instant(item['decided_at'])}.")
+    elif item["rule"]:
+        st.caption(f"Found by the rule {item['rule']}.")
+    sides = data.query(
+        "cash_sides",
+        tenant_id,
+        reference=item["reference"],
+        counterpart=item["counterpart"] or "",
+    )
+    _sides(sides)
+    about = next((row for row in sides if row["side"] == 1 and row["kind"] in PARTNERS.get(area, {})), None)
+    if about is None:
+        st.caption(
+            "What explains this is a fact of its own system: a credit note, a rate, a statement of the bank."
+        )
+        return
+    _decide(tenant_id, area, item, about)
+
+
+def _sides(sides: Sequence[data.Row]) -> None:
+    shell.table(
+        [
+            {
+                **row,
+                "side": "Item" if row["side"] == 1 else "Matched with",
+                "kind": figures.label(row["kind"]),
+                "status": figures.label(row["status"]),
+                "amount": figures.money(row["amount"], row["currency"]),
+            }
+            for row in sides
+        ],
+        {
+            "side": shell.text("Side", "small"),
+            "kind": shell.text("What it is", "small"),
+            "reference": shell.text("Reference"),
+            "amount": shell.figure("Amount"),
+            "dated_on": shell.day("Day"),
+            "status": shell.text("Status", "small"),
+            "customer": shell.text("Customer"),
+            "details": shell.text("What its system says", "large"),
+        },
+    )
+
+
+def _decide(tenant_id: str, area: str, item: data.Row, about: data.Row) -> None:
+    """What can be decided about the item: put it with something, or take it from what it is with."""
+    kinds, is_left = PARTNERS[area][about["kind"]]
+    candidates = data.query(
+        "match_candidates",
+        tenant_id,
+        area=area,
+        currency=about["currency"],
+        kinds=kinds,
+        amount=str(about["amount"]),
+        near=(about["dated_on"] or date.today()).isoformat(),
+    )
+    labels = {
+        row["reference"]: f"{row['reference']} · {figures.money(row['amount'], about['currency'])}"
+        f" · {figures.day(row['dated_on'])} · {row['details'] or ''}"
+        for row in candidates
+    }
+    partners = [name for name in (item["counterpart"] or "").split(", ") if name]
+    with st.form("resolve", border=True):
+        action = st.radio(
+            "Decision",
+            ["match", "unmatch"] if partners else ["match"],
+            format_func={"match": "Belongs with", "unmatch": "Does not belong with"}.__getitem__,
+            horizontal=True,
+            key="resolve_action",
+        )
+        other = st.selectbox(
+            "The other side",
+            [*partners, *(name for name in labels if name not in partners)],
+            format_func=lambda name: labels.get(name, f"{name} · matched now"),
+            index=None,
+            placeholder="The nearest amounts first",
+            key="resolve_other",
+        )
+        left, right = st.columns(2)
+        by = left.text_input("Who you are", key="resolve_by")
+        reason = right.text_input("Why", key="resolve_reason")
+        if not st.form_submit_button("Decide", type="primary"):
+            return
+    own, found = item["reference"], other or ""
+    try:
+        decided = matches.decide(
+            Lake(Settings.load().lake_url),
+            tenant_id=tenant_id,
+            area=area,
+            left=own if is_left else found,
+            right=found if is_left else own,
+            action=action,
+            by=by,
+            reason=reason,
+        )
+    except RatehouseError as error:
+        st.error(error.message)
+        return
+    if decided.is_new:
+        st.success("Noted, with your name and reason. It counts from now, and shows with the next build.")
+    else:
+        st.info("This stands already; nothing was added.")
