@@ -70,6 +70,7 @@ _RECORDED_BY = {
     "payouts": ("arrival_on",),
     "bank_lines": ("value_on",),
     "fx_rates": ("rate_on",),
+    "tax_quotes": ("quoted_at",),
     "contracts": ("signed_on",),
     "contract_events": ("effective_on",),
     "period_closes": ("closed_at",),

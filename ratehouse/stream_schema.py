@@ -339,6 +339,9 @@ STREAMS: dict[str, Stream] = {
             (
                 _id("request_hash"),
                 *_texts("provider", "customer_id", "invoice_id", "currency"),
+                Column("status", choices=frozenset({"quoted", "refused"}), default="quoted"),
+                # the provider's words to a refusal
+                Column("detail"),
                 Column("request", "json"),
                 Column("response", "json"),
                 Column("quoted_at", "instant"),

@@ -34,6 +34,10 @@ PUBLIC = {
         customer_id subscription_id plan charge line_type dimensions service_start service_end
         quantity unit_price amount currency tax_code tax_percent corrects_line_id cause_event_id
     """,
+    "tax_requests": """
+        document_key customer_id bill_to_customer_id kind currency bill_date provider amount tax status reason
+        request_hash request
+    """,
     "subscription_periods": """
         subscription_id plan period_start period_end is_trial is_stub days cycle_days
     """,

@@ -18,6 +18,19 @@ taxes as (
 
 ),
 
+-- A document waits for the answer about the tax of each customer on it.
+unanswered as (
+
+    select
+        tenant_id,
+        document_key,
+        min(reason) as reason
+    from {{ ref('int_taxes__document_quotes') }}
+    where status <> 'quoted'
+    group by tenant_id, document_key
+
+),
+
 included as (
 
     select * from {{ ref('int_taxes__included_taxes') }}
@@ -85,7 +98,8 @@ select
     cast(summed.discount as decimal(20, 4)) as discount,
     cast(coalesce(taxes.tax, 0) as decimal(20, 4)) as tax,
     cast(summed.subtotal - summed.discount + coalesce(taxes.tax, 0) as decimal(20, 4)) as total,
-    summed.corrects_invoice_id
+    summed.corrects_invoice_id,
+    unanswered.reason as blocked_by
 from summed
 inner join tenants on summed.tenant_id = tenants.tenant_id
 inner join customers
@@ -96,3 +110,7 @@ left join taxes
     on
         summed.tenant_id = taxes.tenant_id
         and summed.document_key = taxes.document_key
+left join unanswered
+    on
+        summed.tenant_id = unanswered.tenant_id
+        and summed.document_key = unanswered.document_key

@@ -1,0 +1,215 @@
+"""Asking tax providers what SQL wants to know, and landing their answers.
+
+Belongs here: the order of the steps. Does not belong here: providers (`provider` and those that carry it out), and
+what an answer means (`dbt_project/models/taxes`). An answer is landed under the hash of its question, so it does not
+matter when, how often or by whom it is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import duckdb
+
+from deliver import facts
+from deliver.documents.formats import clean
+from deliver.documents.model import DocumentError, connect_serving
+from deliver.http import NotTaken, Refused, Unanswered
+from deliver.tax.avalara import Avalara
+from deliver.tax.provider import Provider, TaxError
+from deliver.tax.taxjar import TaxJar
+from ratehouse.canonical_json import canonical
+from ratehouse.lake import Lake
+from ratehouse.settings import Settings
+
+STREAM = "tax_quotes"
+# So many questions at once, and so many answers a file: what a killed process asked in vain is asked again.
+AT_ONCE, A_FILE = 8, 200
+_NAMES = ("tenant_id", "request_hash", "request", "provider", "customer_id", "currency", "status")
+_PROVIDERS: dict[str, Callable[[str], Provider]] = {"avalara": Avalara.load, "taxjar": TaxJar.load}
+
+Clock = Callable[[], datetime]
+Opener = Callable[[str, str], Provider]
+
+
+@dataclass
+class Dispatched:
+    """What a dispatch did. `outcomes` counts questions or transactions; `problems` are sentences for a person."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+def open_provider(name: str, tenant_id: str) -> Provider:
+    """The account of a tenant, with keys from the environment.
+
+    Raises:
+        TaxError: there is no such provider, or its keys are not there.
+    """
+    if name not in _PROVIDERS:
+        raise TaxError(f"There is no tax provider {name}; use one of {', '.join(_PROVIDERS)}.")
+    return _PROVIDERS[name](tenant_id)
+
+
+def quote(
+    settings: Settings,
+    *,
+    tenants: Sequence[str] = (),
+    again: bool = False,
+    opener: Opener = open_provider,
+    clock: Clock = lambda: datetime.now(UTC),
+) -> Dispatched:
+    """Ask about the documents that wait as the serving file has them; the next run issues those that were answered.
+
+    Args:
+        settings: the installation.
+        tenants: whose documents; none means all.
+        again: also ask what was refused, or answered in numbers that do not add up.
+        opener: gives the account of a tenant at a provider.
+        clock: tells the time (UTC).
+
+    Raises:
+        DocumentError: there is no serving file, or it is of another version.
+    """
+    with connect_serving(settings.serving_path) as serving:
+        try:
+            rows = _requests(serving, "marts.tax_requests")
+        except duckdb.CatalogException as error:
+            text = "The serving file does not have what taxes need; build it again."
+            raise DocumentError(f"{text} {error}") from error
+    return _ask(Lake(settings.lake_url), rows, tenants, again, opener, clock)
+
+
+def quote_in_run(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, tenants: Sequence[str]
+) -> tuple[int, list[str]]:
+    """Ask about what the warehouse is about to issue: how many answers were landed, and the problems.
+
+    A provider that cannot be asked stops nobody: its documents wait.
+    """
+    rows = _requests(connection, "intermediate.int_taxes__document_quotes")
+    if not tenants or not rows:
+        return 0, []
+    done = _ask(lake, rows, tenants, False, open_provider, lambda: datetime.now(UTC))
+    return done.outcomes["quoted"] + done.outcomes["refused"], done.problems
+
+
+def _requests(connection: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:
+    # Documents of equal content share a question.
+    rest = ", ".join(f"min({name})" for name in _NAMES[2:])
+    rows = connection.execute(
+        f"select tenant_id, request_hash, {rest} from {relation}"
+        " where status in ('waiting', 'refused', 'mismatched') group by 1, 2 order by 1, 2"
+    ).fetchall()
+    return [dict(zip(_NAMES, row, strict=True)) for row in rows]
+
+
+def _ask(
+    lake: Lake,
+    rows: Sequence[dict[str, Any]],
+    tenants: Sequence[str],
+    again: bool,
+    opener: Opener,
+    clock: Clock,
+) -> Dispatched:
+    done = Dispatched()
+    answered = _answered(lake, again) if rows else set()
+    wanted = [
+        row
+        for row in rows
+        if (not tenants or row["tenant_id"] in tenants)
+        and (again or row["status"] == "waiting")
+        and (row["tenant_id"], row["request_hash"]) not in answered
+    ]
+    for (tenant_id, name), group in groupby(wanted, key=lambda row: (row["tenant_id"], row["provider"])):
+        try:
+            provider = opener(name, tenant_id)
+            for chunk in _chunks(list(group)):
+                _chunk(lake, provider, tenant_id, chunk, done, clock)
+        except (NotTaken, TaxError) as error:
+            # Another question would find out the same.
+            done.outcomes["out of reach"] += 1
+            done.problems.append(f"{tenant_id}: {error}; its documents wait")
+    return done
+
+
+def _chunk(
+    lake: Lake,
+    provider: Provider,
+    tenant_id: str,
+    rows: Sequence[dict[str, Any]],
+    done: Dispatched,
+    clock: Clock,
+) -> None:
+    """Ask some questions at once and land what was answered, also if the provider stopped answering in between."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(lambda row: _one(provider, row), rows))
+    at, landed = clock(), []
+    for row, answer in zip(rows, answers, strict=True):
+        if isinstance(answer, Unanswered | NotTaken):
+            continue
+        landed.append(
+            {
+                **{name: row[name] for name in ("request_hash", "provider", "customer_id", "currency", "request")},
+                "status": "refused" if isinstance(answer, Refused) else "quoted",
+                "detail": clean(str(answer))[:500] if isinstance(answer, Refused) else None,
+                "response": None if isinstance(answer, Refused) else canonical(answer),
+                "quoted_at": at,
+                "recorded_at": at,
+            }
+        )  # fmt: skip
+    if landed:
+        meaning = canonical([tenant_id, at, [fact["request_hash"] for fact in landed]])
+        facts.append(
+            lake,
+            STREAM,
+            landed,
+            tenant_id=tenant_id,
+            source=provider.name,
+            name=f"tax-quotes-{hashlib.sha256(meaning.encode()).hexdigest()[:40]}",
+            error=TaxError,
+        )
+    for fact in landed:
+        done.outcomes[str(fact["status"])] += 1
+        if fact["status"] == "refused":
+            done.problems.append(
+                f"{tenant_id} {fact['customer_id']}: {provider.name} refused ({fact['detail']})"
+            )
+    unanswered = [answer for answer in answers if isinstance(answer, Unanswered)]
+    if unanswered:
+        done.outcomes["unanswered"] += len(unanswered)
+        done.problems.append(f"{tenant_id}: {len(unanswered)} not answered ({unanswered[0]}); they wait")
+    for answer in answers:
+        if isinstance(answer, NotTaken):
+            raise answer
+
+
+def _one(provider: Provider, row: dict[str, Any]) -> Any:
+    try:
+        return provider.quote(json.loads(row["request"]))
+    except (Refused, NotTaken, Unanswered) as error:
+        return error
+
+
+def _answered(lake: Lake, again: bool) -> set[tuple[str, str]]:
+    """What was answered already, perhaps after the warehouse was built."""
+    with duckdb.connect() as connection:
+        facts.register(connection, lake, [STREAM])
+        # A quote that does not add up is an answer too; who asks again wants another one.
+        rows = connection.execute(
+            f"select tenant_id, request_hash from {STREAM} where not $1", [again]
+        ).fetchall()
+    return {(tenant_id, request_hash) for tenant_id, request_hash in rows}
+
+
+def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    for start in range(0, len(rows), A_FILE):
+        yield rows[start : start + A_FILE]
