@@ -136,6 +136,7 @@ _CONTRACT_EVENT_TYPES = frozenset(
 _DELIVERY_EVENTS = frozenset(
     "queued claimed sent refused deferred failed received not_received bounced retried".split()
 )
+_TAX_EVENTS = frozenset("committed refused unknown voided".split())
 _POSTING_EVENTS = frozenset("claimed posted refused deferred voided".split())
 
 STREAMS: dict[str, Stream] = {
@@ -347,6 +348,20 @@ STREAMS: dict[str, Stream] = {
                 Column("quoted_at", "instant"),
             ),
             key=("request_hash",),
+        ),
+        Stream(
+            # what became of telling a tax provider about an issued document; its state is the last of these facts
+            "tax_transactions",
+            (
+                _id("code"),
+                _need("event", choices=_TAX_EVENTS),
+                _need("attempt", "whole"),
+                *_texts("provider", "invoice_id", "type", "currency"),
+                Column("tax", "money"),
+                _need("occurred_at", "instant"),
+                Column("detail"),
+            ),
+            key=("code", "attempt"),
         ),
         Stream(
             "contracts",

@@ -1,4 +1,4 @@
-"""Asking tax providers what SQL wants to know, and landing their answers.
+"""Asking tax providers what SQL wants to know, telling them what was issued, and landing their answers.
 
 Belongs here: the order of the steps. Does not belong here: providers (`provider` and those that carry it out), and
 what an answer means (`dbt_project/models/taxes`). An answer is landed under the hash of its question, so it does not
@@ -24,6 +24,7 @@ from deliver.documents.formats import clean
 from deliver.documents.model import DocumentError, connect_serving
 from deliver.http import NotTaken, Refused, Unanswered
 from deliver.tax.avalara import Avalara
+from deliver.tax.outbox import State, Transaction, read_transactions, record
 from deliver.tax.provider import Provider, TaxError
 from deliver.tax.taxjar import TaxJar
 from ratehouse.canonical_json import canonical
@@ -100,6 +101,70 @@ def quote_in_run(
         return 0, []
     done = _ask(lake, rows, tenants, False, open_provider, lambda: datetime.now(UTC))
     return done.outcomes["quoted"] + done.outcomes["refused"], done.problems
+
+
+def commit(
+    settings: Settings,
+    *,
+    tenants: Sequence[str] = (),
+    again: bool = False,
+    opener: Opener = open_provider,
+    clock: Clock = lambda: datetime.now(UTC),
+) -> Dispatched:
+    """Tell the providers about the documents that were issued, each once. Safe to run at any time, by anybody, again.
+
+    Args:
+        settings: the installation.
+        tenants: whose documents; none means all.
+        again: also tell what was refused before.
+        opener: gives the account of a tenant at a provider.
+        clock: tells the time (UTC).
+
+    Raises:
+        DocumentError: there is no serving file, or it is of another version.
+    """
+    lake, done = Lake(settings.lake_url), Dispatched()
+    open_ones = [
+        one
+        for one in read_transactions(settings, lake, tenants=tenants)
+        if not one.is_settled or (again and one.state == "refused")
+    ]
+    for (tenant_id, name), group in groupby(open_ones, key=lambda one: (one.tenant_id, one.provider)):
+        try:
+            provider = opener(name, tenant_id)
+            for one in group:
+                _tell(lake, provider, one, done, clock)
+        except (NotTaken, TaxError) as error:
+            done.outcomes["out of reach"] += 1
+            done.problems.append(f"{tenant_id}: {error}; the rest waits")
+    return done
+
+
+def _tell(lake: Lake, provider: Provider, one: Transaction, done: Dispatched, clock: Clock) -> None:
+    """Bring the provider to where the document is. It is asked first: whoever told it before may have died before noting it."""
+    body, detail = json.loads(one.body), None
+    event: State = "voided" if one.is_void else "committed"
+    try:
+        found = provider.find(body)
+        if one.is_void:
+            if found is not None and not found.is_void:
+                provider.void(body)
+        else:
+            if found is None or not found.is_final:
+                found = provider.record(body)
+            if found.is_void or not found.is_final or found.tax != one.tax:
+                state = "void" if found.is_void else "final" if found.is_final else "open"
+                raise Refused(f"the provider has it {state}, with {found.tax} of tax")
+    except Refused as error:
+        event, detail = "refused", str(error)
+    except Unanswered as error:
+        event, detail = "unknown", str(error)
+    if not record(lake, one, event, at=clock(), detail=detail):
+        done.outcomes["taken by another process"] += 1
+        return
+    done.outcomes[event] += 1
+    if detail:
+        done.problems.append(f"{one.tenant_id} {one.invoice_number}: {one.provider}, {event} ({detail})")
 
 
 def _requests(connection: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
-"""`ratehouse deliver tax`: questions to tax providers. Arguments and terminal output; the work is in `deliver.tax`."""
+"""`ratehouse deliver tax`: what tax providers are asked and told. Arguments and printing only; see `deliver.tax`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +15,9 @@ from ratehouse.settings import Settings
 if TYPE_CHECKING:
     from deliver.tax.dispatch import Dispatched
 
-app = typer.Typer(help="Tax providers: ask, see.", no_args_is_help=True)
+app = typer.Typer(help="Tax providers: ask, tell, see.", no_args_is_help=True)
 
+STATES = ("due", "committed", "voided", "unknown", "refused")
 TenantsOption = Annotated[
     list[str] | None, typer.Option("--tenant", "-t", help="Only this tenant; may be repeated.")
 ]
@@ -36,11 +38,25 @@ def quote(
 
 
 @app.command()
-def status(tenant: TenantsOption = None) -> None:
-    """List the documents that wait for their tax, and why."""
-    from deliver.documents.model import connect_serving
+def commit(
+    tenant: TenantsOption = None,
+    again: Annotated[bool, typer.Option("--again", help="Also tell what was refused before.")] = False,
+) -> None:
+    """Tell the providers about the documents that were issued, corrected or voided, each once. Run it as often as you like."""
+    from deliver.tax.dispatch import commit as commit_all
 
-    with connect_serving(Settings.load().serving_path) as serving:
+    _report(commit_all(Settings.load(), tenants=tenant or (), again=again))
+
+
+@app.command()
+def status(tenant: TenantsOption = None) -> None:
+    """List the documents that wait for their tax, count what the providers were told, and list what they did not take."""
+    from deliver.documents.model import connect_serving
+    from deliver.tax.outbox import read_transactions
+    from ratehouse.lake import Lake
+
+    settings = Settings.load()
+    with connect_serving(settings.serving_path) as serving:
         rows = serving.execute(
             "select tenant_id, customer_id, kind, bill_date, amount, currency, status, reason from marts.tax_requests"
             " where status <> 'quoted' and (len($1) = 0 or list_contains($1, tenant_id)) order by all",
@@ -59,6 +75,18 @@ def status(tenant: TenantsOption = None) -> None:
             Text(reason or ""),
         )
     console.print(table if rows else "No document waits for its tax.")
+    told = read_transactions(settings, Lake(settings.lake_url), tenants=tenant or ())
+    counts = Counter((one.tenant_id, one.state) for one in told)
+    if counts:
+        summary = Table("tenant", *STATES, title="told to providers")
+        for name in sorted({one.tenant_id for one in told}):
+            summary.add_row(name, *(f"{counts[name, state]:,}" for state in STATES))
+        console.print(summary)
+    for one in told:
+        if one.state in ("refused", "unknown"):
+            console.print(
+                Text(f"{one.tenant_id} {one.invoice_number}: {one.state} ({one.detail})", style="red")
+            )
 
 
 def _report(done: Dispatched) -> None:

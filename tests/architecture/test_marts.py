@@ -38,6 +38,9 @@ PUBLIC = {
         document_key customer_id bill_to_customer_id kind currency bill_date provider amount tax status reason
         request_hash request
     """,
+    "tax_transactions": """
+        code invoice_id invoice_number type provider customer_id currency issued_on amount tax corrects_code is_void body
+    """,
     "subscription_periods": """
         subscription_id plan period_start period_end is_trial is_stub days cycle_days
     """,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from deliver import http
 from deliver.tax.avalara import Avalara
-from deliver.tax.dispatch import quote, quote_in_run
+from deliver.tax.dispatch import commit, quote, quote_in_run
+from deliver.tax.outbox import read_transactions
 from deliver.tax.provider import TaxError
 from deliver.tax.taxjar import TaxJar
 from ratehouse import billing
@@ -115,7 +118,7 @@ def blocked(
             ],
         )
     avatax.moods["create"], taxjar.moods["taxes"] = ["always down"], ["always down"]
-    run = billing.run(home.settings, DAY, quoter=quote_in_run)
+    run = billing.run(home.settings, DAY, known_at_the_time=True, quoter=quote_in_run)
     avatax.moods.clear()
     taxjar.moods.clear()
     return home, run
@@ -163,23 +166,45 @@ def test_while_a_provider_is_down_nothing_is_issued(blocked: tuple[Installation,
     assert rows(home.settings, "select count(*) from marts.invoices") == [(0,)]
 
 
-def test_what_was_answered_meanwhile_is_issued_with_the_tax_of_the_provider(
-    home: Installation, avatax: AvaTax, taxjar: TaxJarServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Answers are lost, cut, garbled: whoever asks again gets one in the end, and no question is answered twice.
+@dataclass(frozen=True)
+class Answered:
+    """The company after its providers were there again."""
+
+    home: Installation
+    outputs: list[Result]
+    run: billing.Run
+
+
+@pytest.fixture(scope="module")
+def answered(
+    blocked: tuple[Installation, billing.Run],
+    tmp_path_factory: pytest.TempPathFactory,
+    avatax: AvaTax,
+    taxjar: TaxJarServer,
+) -> Answered:
+    """Answers are lost, cut, garbled; whoever asks again gets one in the end. Not to be changed: copy it."""
+    copy = tmp_path_factory.mktemp("answered") / "home"
+    shutil.copytree(blocked[0].home, copy)
+    home = Installation(copy)
     avatax.moods["create"] = ["lost", "cut", "ok"]
     taxjar.moods["taxes"] = ["garbled", "500", "cut_after", "ok"]
-    monkeypatch.setenv("RATEHOUSE_HOME", str(home.home))
-    first = CliRunner().invoke(app, ["quote"])
-    assert first.exit_code == 1 and "refused" in first.output
-    for _ in range(3):
-        last = CliRunner().invoke(app, ["quote"])
-    assert (last.exit_code, last.output) == (0, "nothing was due\n")
-    status = CliRunner().invoke(app, ["status"], env={"COLUMNS": "200"})
-    assert "address_missing: the customer has no country" in status.output
+    environ = {"RATEHOUSE_HOME": str(copy), "COLUMNS": "200"}
+    outputs = [CliRunner().invoke(app, ["quote"], env=environ) for _ in range(4)]
+    outputs.append(CliRunner().invoke(app, ["status"], env=environ))
+    return Answered(
+        home, outputs, billing.run(home.settings, DAY, known_at_the_time=True, quoter=quote_in_run)
+    )
 
-    run = billing.run(home.settings, DAY, quoter=quote_in_run)
-    assert run.issued.documents == 4
+
+def test_what_was_answered_is_issued_with_the_tax_of_the_provider(
+    answered: Answered, avatax: AvaTax, taxjar: TaxJarServer
+) -> None:
+    home = answered.home
+    first, *_, last, status = answered.outputs
+    assert first.exit_code == 1 and "refused" in first.output
+    assert (last.exit_code, last.output) == (0, "nothing was due\n")
+    assert "address_missing: the customer has no country" in status.output
+    assert answered.run.issued.documents == 4
     # 113.37: 6.25 + 0.84 for the state, 1.38 + 0.18 for the county; TaxJar rounds the whole, to 8.64.
     assert rows(
         home.settings, "select tenant_id, customer_id, subtotal, tax, total from marts.invoices order by all"
@@ -206,7 +231,7 @@ def test_what_was_answered_meanwhile_is_issued_with_the_tax_of_the_provider(
     assert "InvalidPostalCode; The postal code is invalid." in reasons[0][0]
 
     asked = len(avatax.requests), len(taxjar.requests)
-    assert billing.run(home.settings, DAY, quoter=quote_in_run).issued.run_key is None
+    assert billing.run(home.settings, DAY, known_at_the_time=True, quoter=quote_in_run).issued.run_key is None
     assert (len(avatax.requests), len(taxjar.requests)) == asked
     assert seen_anywhere(home.home, KEY, ACCOUNT) == set()
 
@@ -219,7 +244,7 @@ def test_the_customer_finds_their_postal_code(home: Installation) -> None:
         **PLACES["angeleno"],
     }
     land(home.lake, "customers", [told], tenant_id="ava", source="test", batch_id="moved")
-    run = billing.run(home.settings, DAY, tenants=["ava"], quoter=quote_in_run)
+    run = billing.run(home.settings, DAY, tenants=["ava"], known_at_the_time=True, quoter=quote_in_run)
     issued = rows(
         home.settings, "select customer_id, tax from marts.invoices where tenant_id = 'ava' order by all"
     )
@@ -244,6 +269,92 @@ def test_what_was_refused_is_asked_again_on_demand(home: Installation, taxjar: T
     before = len(taxjar.requests)
     quote(home.settings, tenants=["jar"], again=True)
     assert len(taxjar.requests) > before
+
+
+def test_providers_are_told_once_what_was_issued_corrected_and_voided(
+    answered: Answered, tmp_path: Path, avatax: AvaTax, taxjar: TaxJarServer
+) -> None:
+    shutil.copytree(answered.home.home, tmp_path / "home")
+    home = Installation(tmp_path / "home")
+    numbers = {
+        (tenant, customer): (invoice_id, number)
+        for tenant, customer, invoice_id, number in rows(
+            home.settings, "select tenant_id, customer_id, invoice_id, invoice_number from marts.invoices"
+        )
+    }
+    # Sent and no answer: unknown, and found the next time. TaxJar would refuse the same transaction twice.
+    avatax.moods["create"] = ["500_after", "500_after", "ok"]
+    taxjar.moods["create"] = ["cut_after", "cut_after", "ok"]
+    first = commit(home.settings)
+    assert sum(first.outcomes.values()) == 4
+    assert first.outcomes["unknown"] >= 1 and first.problems
+    commit(home.settings, again=True)
+    assert not commit(home.settings).outcomes
+    assert {
+        (kind, code): (document["status"], float(document["totalTax"]))
+        for (kind, code), document in avatax.documents.items()
+    } == {
+        ("SalesInvoice", numbers["ava", "angeleno"][0]): ("Committed", 8.65),
+        ("SalesInvoice", numbers["ava", "exempt"][0]): ("Committed", 0),
+    }
+    assert {(key, float(stated["sales_tax"])) for key, stated in taxjar.transactions.items()} == {
+        (("orders", numbers["jar", "angeleno"][0]), 8.64),
+        (("orders", numbers["jar", "exempt"][0]), 0),
+    }
+
+    # Ten of 31 days are kept of one, the other is void.
+    cancelled = {
+        "event_id": "cancelled",
+        "subscription_id": "sub-angeleno",
+        "customer_id": "angeleno",
+        "type": "cancelled",
+        "effective_at": "2026-01-11",
+        "recorded_at": "2026-01-11",
+        "data": {"when": "immediate"},
+    }
+    land(home.lake, "subscription_events", [cancelled], tenant_id="ava", source="test", batch_id="cancelled")
+    void = {
+        "adjustment_id": "v1",
+        "invoice_number": numbers["jar", "angeleno"][1],
+        "reason_code": "void",
+        "effective_at": "2026-01-10",
+        "recorded_at": "2026-01-10",
+    }
+    land(home.lake, "adjustments", [void], tenant_id="jar", source="test", batch_id="void")
+    billing.run(home.settings, date(2026, 1, 11), known_at_the_time=True, quoter=quote_in_run)
+    ((note, tax),) = rows(
+        home.settings,
+        "select invoice_id, tax from marts.invoices where tenant_id = 'ava' and kind = 'credit_note'",
+    )
+    # 67.74 of 100.00 and 9.06 of 13.37: 4.23 + 0.57 of the state, 0.93 + 0.12 of the county.
+    assert tax == Decimal("-5.85")
+    done = commit(home.settings)
+    assert done.outcomes == {"committed": 1, "voided": 1}, done.problems
+    returned = avatax.documents["ReturnInvoice", note]
+    assert (returned["status"], float(returned["totalTax"])) == ("Committed", -5.85)
+    assert avatax.requests[-1]["referenceCode"] == numbers["ava", "angeleno"][0]
+    assert list(taxjar.transactions) == [("orders", numbers["jar", "exempt"][0])]
+    assert not commit(home.settings).outcomes
+    states = [one.state for one in read_transactions(home.settings, home.lake)]
+    assert sorted(states) == ["committed"] * 4 + ["voided"]
+    assert seen_anywhere(home.home, KEY, ACCOUNT) == set()
+
+
+def test_what_a_provider_saves_with_another_tax_is_not_committed(
+    answered: Answered, tmp_path: Path, avatax: AvaTax
+) -> None:
+    shutil.copytree(answered.home.home, tmp_path / "home")
+    home = Installation(tmp_path / "home")
+    avatax.documents.clear()
+    avatax.off_by = Decimal("0.01")
+    try:
+        done = commit(home.settings, tenants=["ava"])
+    finally:
+        avatax.off_by = Decimal(0)
+    assert done.outcomes == {"refused": 2}
+    assert {document["status"] for document in avatax.documents.values()} == {"Saved"}
+    assert not commit(home.settings, tenants=["ava"]).outcomes
+    assert commit(home.settings, tenants=["ava"], again=True).outcomes == {"committed": 2}
 
 
 @pytest.mark.parametrize("provider", [Avalara, TaxJar])

@@ -50,6 +50,30 @@ included as (
 
 ),
 
+item_taxes as (
+
+    select
+        tenant_id,
+        request_hash,
+        item_no,
+        cast(sum(amount) as decimal(20, 4)) as amount
+    from {{ ref('int_taxes__quote_parts') }}
+    group by tenant_id, request_hash, item_no
+
+),
+
+returned as (
+
+    select
+        tenant_id,
+        document_key,
+        line_no,
+        cast(sum(amount) as decimal(20, 4)) as amount
+    from {{ ref('int_taxes__returned_taxes') }}
+    group by tenant_id, document_key, line_no
+
+),
+
 services as (
 
     select
@@ -58,7 +82,8 @@ services as (
         line_rates.tax_code,
         line_rates.tax_percent,
         quotes.request_hash as tax_request_hash,
-        items.item_no as tax_item_no
+        items.item_no as tax_item_no,
+        coalesce(item_taxes.amount, returned.amount) as tax_amount
     from net_lines
     inner join line_rates
         on
@@ -81,6 +106,16 @@ services as (
             and net_lines.document_key = quotes.document_key
             and net_lines.customer_id = quotes.customer_id
             and items.line_no is not null
+    left join item_taxes
+        on
+            quotes.tenant_id = item_taxes.tenant_id
+            and quotes.request_hash = item_taxes.request_hash
+            and items.line_no = item_taxes.item_no
+    left join returned
+        on
+            net_lines.tenant_id = returned.tenant_id
+            and net_lines.document_key = returned.document_key
+            and net_lines.line_no = returned.line_no
 
 ),
 
