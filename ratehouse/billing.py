@@ -173,7 +173,7 @@ def quote(
     quoter: Quoter | None,
     tenants: Sequence[str],
     *,
-    select: Sequence[str] = ("source:raw.tax_quotes+",),
+    select: Sequence[str] = ("source:raw.tax_quotes+", "source:raw.tax_id_checks+"),
     progress: Progress = lambda step: None,
 ) -> list[str]:
     """Let the providers be asked about what is due, and build what their answers change.

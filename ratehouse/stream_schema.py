@@ -350,6 +350,18 @@ STREAMS: dict[str, Stream] = {
             key=("request_hash",),
         ),
         Stream(
+            # what the register said about a tax id when it was asked; it says nothing about other days
+            "tax_id_checks",
+            (
+                _id("tax_id"),
+                _need("status", choices=frozenset({"valid", "invalid", "malformed", "unavailable"})),
+                _need("asked_at", "instant"),
+                Column("response", "json"),
+                Column("detail"),
+            ),
+            key=("tax_id", "asked_at"),
+        ),
+        Stream(
             # what became of telling a tax provider about an issued document; its state is the last of these facts
             "tax_transactions",
             (

@@ -207,6 +207,8 @@ class Tax(Strict):
     rates: list[TaxRate] = Field(default_factory=list)
     inclusive: StrictBool = False
     reverse_charge: Literal["eu"] | None = None
+    tax_id_check: Literal["vies"] | None = None
+    tax_id_max_age_days: Count = 30
     origin: TaxOrigin | None = None
     company: Text | None = None
 

@@ -27,11 +27,12 @@ from deliver.tax.avalara import Avalara
 from deliver.tax.outbox import State, Transaction, read_transactions, record
 from deliver.tax.provider import Provider, TaxError
 from deliver.tax.taxjar import TaxJar
+from deliver.tax.vies import Vies
 from ratehouse.canonical_json import canonical
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
 
-STREAM = "tax_quotes"
+STREAM, CHECKS = "tax_quotes", "tax_id_checks"
 # So many questions at once, and so many answers a file: what a killed process asked in vain is asked again.
 AT_ONCE, A_FILE = 8, 200
 _NAMES = ("tenant_id", "request_hash", "request", "provider", "customer_id", "currency", "status")
@@ -96,11 +97,96 @@ def quote_in_run(
 
     A provider that cannot be asked stops nobody: its documents wait.
     """
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
     rows = _requests(connection, "intermediate.int_taxes__document_quotes")
-    if not tenants or not rows:
+    ids = _unchecked(connection, "intermediate.int_taxes__tax_ids")
+    if not tenants:
         return 0, []
-    done = _ask(lake, rows, tenants, False, open_provider, lambda: datetime.now(UTC))
-    return done.outcomes["quoted"] + done.outcomes["refused"], done.problems
+    checked = _check(lake, ids, tenants, Vies.load, clock)
+    done = _ask(lake, rows, tenants, False, open_provider, clock)
+    landed = done.outcomes["quoted"] + done.outcomes["refused"] + sum(checked.outcomes.values())
+    return landed, [*checked.problems, *done.problems]
+
+
+def check_tax_ids(
+    settings: Settings,
+    *,
+    tenants: Sequence[str] = (),
+    opener: Callable[[], Vies] = Vies.load,
+    clock: Clock = lambda: datetime.now(UTC),
+) -> Dispatched:
+    """Ask VIES about the tax ids that documents wait for, or that it could not confirm; the next run reads the answers.
+
+    Raises:
+        DocumentError: there is no serving file, or it is of another version.
+    """
+    with connect_serving(settings.serving_path) as serving:
+        try:
+            ids = _unchecked(serving, "marts.tax_ids")
+        except duckdb.CatalogException as error:
+            text = "The serving file does not have what taxes need; build it again."
+            raise DocumentError(f"{text} {error}") from error
+    return _check(Lake(settings.lake_url), ids, tenants, opener, clock)
+
+
+def _unchecked(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    return connection.execute(
+        f"select distinct tenant_id, tax_id from {relation} where standing in ('unchecked', 'unconfirmed') order by all"
+    ).fetchall()
+
+
+def _check(
+    lake: Lake,
+    ids: Sequence[tuple[str, str]],
+    tenants: Sequence[str],
+    opener: Callable[[], Vies],
+    clock: Clock,
+) -> Dispatched:
+    """Land what VIES says about numbers, also that it says nothing: a document that waits must not wait for ever."""
+    done = Dispatched()
+    wanted = [one for one in ids if not tenants or one[0] in tenants]
+    if not wanted:
+        return done
+    try:
+        vies, away = opener(), None
+    except TaxError as error:
+        done.problems.append(f"{error} Documents with tax ids wait.")
+        return done
+    for tenant_id, group in groupby(wanted, key=lambda one: one[0]):
+        at, landed = clock(), []
+        for _, tax_id in group:
+            found = away or vies.check(tax_id)
+            # Once VIES itself is away it is not asked about the next number.
+            away = found if found.is_of_service else None
+            done.outcomes[found.status] += 1
+            if found.status != "valid":
+                done.problems.append(
+                    f"{tenant_id} {clean(tax_id)}: {found.status} ({clean(found.detail or '')})"
+                )
+            landed.append(
+                {
+                    "tax_id": tax_id,
+                    "status": found.status,
+                    "asked_at": at,
+                    "recorded_at": at,
+                    "response": None if found.response is None else canonical(found.response),
+                    "detail": clean(found.detail)[:500] if found.detail else None,
+                }
+            )
+        meaning = canonical([tenant_id, at, [fact["tax_id"] for fact in landed]])
+        facts.append(
+            lake,
+            CHECKS,
+            landed,
+            tenant_id=tenant_id,
+            source="vies",
+            name=f"tax-ids-{hashlib.sha256(meaning.encode()).hexdigest()[:40]}",
+            error=TaxError,
+        )
+    return done
 
 
 def commit(

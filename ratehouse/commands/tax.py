@@ -37,6 +37,14 @@ def quote(
     _report(quote_all(Settings.load(), tenants=tenant or (), again=again))
 
 
+@app.command("check-ids")
+def check_ids(tenant: TenantsOption = None) -> None:
+    """Ask VIES about the tax ids that documents wait for, or that it could not confirm when it was asked last."""
+    from deliver.tax.dispatch import check_tax_ids
+
+    _report(check_tax_ids(Settings.load(), tenants=tenant or ()))
+
+
 @app.command()
 def commit(
     tenant: TenantsOption = None,
@@ -76,7 +84,7 @@ def status(tenant: TenantsOption = None) -> None:
         )
     console.print(table if rows else "No document waits for its tax.")
     told = read_transactions(settings, Lake(settings.lake_url), tenants=tenant or ())
-    counts = Counter((one.tenant_id, one.state) for one in told)
+    counts: Counter[tuple[str, str]] = Counter((one.tenant_id, one.state) for one in told)
     if counts:
         summary = Table("tenant", *STATES, title="told to providers")
         for name in sorted({one.tenant_id for one in told}):

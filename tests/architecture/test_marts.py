@@ -41,6 +41,9 @@ PUBLIC = {
     "tax_transactions": """
         code invoice_id invoice_number type provider customer_id currency issued_on amount tax corrects_code is_void body
     """,
+    "tax_ids": """
+        document_key invoice_id customer_id tax_id tax_on standing asked_at
+    """,
     "subscription_periods": """
         subscription_id plan period_start period_end is_trial is_stub days cycle_days
     """,

@@ -184,3 +184,29 @@ class TaxJarServer(Unreliable):
         if RATES[stated["to_state"]]:
             tax["breakdown"] = {"line_items": items}
         return _json({"tax": tax})
+
+
+class ViesServer(Unreliable):
+    """The register: `numbers` says how each stands; a word in capitals is what VIES answers instead of a yes or a no."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, str] = {}
+        super().__init__()
+
+    def kind(self, method: str, path: str) -> str:
+        return "check"
+
+    def carry_out(self, handler: _Quiet, body: bytes) -> Reply:
+        found = re.fullmatch(r"/ms/([A-Z]{2})/vat/(\w+)", handler.path)
+        assert found, handler.path
+        state = self.numbers.get(found[1] + found[2], "INVALID")
+        return _json(
+            {
+                "isValid": state == "VALID",
+                "requestDate": "2026-01-01T08:00:00.000Z",
+                "userError": state,
+                "name": "---",
+                "address": "---",
+                "vatNumber": found[2],
+            }
+        )

@@ -28,6 +28,8 @@ def test_a_tenant_with_only_its_name_works():
         "rates": [],
         "inclusive": False,
         "reverse_charge": None,
+        "tax_id_check": None,
+        "tax_id_max_age_days": 30,
         "origin": None,
         "company": None,
     }

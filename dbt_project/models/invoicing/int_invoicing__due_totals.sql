@@ -18,15 +18,39 @@ taxes as (
 
 ),
 
--- A document waits for the answer about the tax of each customer on it.
+-- What a document waits for: the answer about the tax of each customer on it, the word about a tax id, a rate for the day.
+reasons as (
+
+    select
+        tenant_id,
+        document_key,
+        reason
+    from {{ ref('int_taxes__document_quotes') }}
+    where status <> 'quoted'
+    union all
+    select
+        tenant_id,
+        document_key,
+        'tax_id_unchecked: nobody asked VIES about ' || tax_id as reason
+    from {{ ref('int_taxes__tax_ids') }}
+    where standing = 'unchecked'
+    union all
+    select
+        tenant_id,
+        document_key,
+        'rate_missing: no rate of the settings holds on the tax day of line ' || cast(line_no as varchar) as reason
+    from {{ ref('int_taxes__line_rates') }}
+    where is_rate_missing
+
+),
+
 unanswered as (
 
     select
         tenant_id,
         document_key,
         min(reason) as reason
-    from {{ ref('int_taxes__document_quotes') }}
-    where status <> 'quoted'
+    from reasons
     group by tenant_id, document_key
 
 ),

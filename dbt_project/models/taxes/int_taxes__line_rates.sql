@@ -109,6 +109,23 @@ matched as (
         order by rates.region is null, rates.position
     ) = 1
 
+),
+
+-- Lines for which the settings have a rate, on whatever day.
+undated as (
+
+    select distinct
+        treated.tenant_id,
+        treated.document_key,
+        treated.line_no
+    from treated
+    inner join rates
+        on
+            treated.tenant_id = rates.tenant_id
+            and treated.country = rates.country
+            and (rates.region is null or rates.region = treated.region)
+            and (treated.tax_code is null or treated.tax_code = rates.tax_code)
+
 )
 
 select
@@ -118,7 +135,9 @@ select
     matched.source,
     case when issued.line_id is not null then issued.tax_code else coalesce(matched.rate_code, matched.tax_code) end as tax_code,
     case when issued.line_id is not null then issued.tax_percent else coalesce(quoted.tax_percent, matched.percent, 0) end as tax_percent,
-    matched.note
+    matched.note,
+    -- Rates that end without another one after them are a gap, not a country without tax.
+    matched.source = 'table' and matched.percent is null and undated.tenant_id is not null as is_rate_missing
 from matched
 left join issued
     on
@@ -129,3 +148,8 @@ left join quoted
         matched.tenant_id = quoted.tenant_id
         and matched.document_key = quoted.document_key
         and matched.line_no = quoted.line_no
+left join undated
+    on
+        matched.tenant_id = undated.tenant_id
+        and matched.document_key = undated.document_key
+        and matched.line_no = undated.line_no

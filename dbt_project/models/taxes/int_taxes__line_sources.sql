@@ -31,7 +31,8 @@ tenants as (
         billing_as_of,
         {{ json_text('document', 'tax.provider') }} as provider,
         {{ json_text('document', 'legal_entity.country') }} as country,
-        {{ json_text('document', 'tax.reverse_charge') }} as reverse_charge
+        {{ json_text('document', 'tax.reverse_charge') }} as reverse_charge,
+        coalesce({{ json_text('document', 'tax.tax_id_check') }} = 'vies', false) as is_tax_id_checked
     from {{ ref('stg_ratehouse__tenants') }}
 
 ),
@@ -39,6 +40,12 @@ tenants as (
 eu as (
 
     select * from {{ ref('eu_countries') }}
+
+),
+
+tax_ids as (
+
+    select * from {{ ref('int_taxes__tax_ids') }}
 
 ),
 
@@ -56,7 +63,10 @@ treated as (
         coalesce(customers.tax_exempt, false) as is_exempt,
         coalesce(
             tenants.reverse_charge = 'eu'
-            and customers.tax_id_status = 'valid'
+            and (
+                not tenants.is_tax_id_checked and customers.tax_id_status = 'valid'
+                or tenants.is_tax_id_checked and tax_ids.standing in ('valid', 'unconfirmed')
+            )
             and customers.country <> tenants.country
             and customers.country in (select country from eu),
             false
@@ -75,6 +85,12 @@ treated as (
         on
             lines.tenant_id = issued.tenant_id
             and lines.corrects_line_id = issued.line_id
+    left join tax_ids
+        on
+            lines.tenant_id = tax_ids.tenant_id
+            and lines.document_key = tax_ids.document_key
+            and lines.customer_id = tax_ids.customer_id
+            and least(lines.service_end - 1, {{ local_date('tenants.billing_as_of', 'payers.timezone') }}) = tax_ids.tax_on
 
 )
 

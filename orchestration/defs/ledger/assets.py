@@ -23,7 +23,9 @@ from ratehouse.lake import Lake
 from ratehouse.settings import Settings
 
 # What a quote changes of what is issued; the marts are built after the issue step.
-_QUOTED = [f"source:raw.tax_quotes+,+{name}" for name in ISSUE_READS]
+_QUOTED = [
+    f"source:raw.{stream}+,+{name}" for stream in ("tax_quotes", "tax_id_checks") for name in ISSUE_READS
+]
 _DUE = [AssetKey(["intermediate", name]) for name in ISSUE_READS]
 
 
