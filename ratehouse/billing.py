@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+import duckdb
+
 from ratehouse import closing, ledger, warehouse
 from ratehouse.configuration import Configuration, land_configuration
 from ratehouse.errors import RatehouseError
@@ -20,6 +22,8 @@ from ratehouse.settings import Settings
 from ratehouse.streams import land
 
 Progress = Callable[[str], None]
+# Asks tax providers about what is about to be issued, for these tenants: how many answers were landed, and the problems.
+Quoter = Callable[[duckdb.DuckDBPyConnection, Lake, Sequence[str]], tuple[int, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ class Run:
         issued: the documents, in the order of their numbers.
         failures: tenants that were left out, with what is wrong with them.
         refused_closes: closes that were due and were not carried out, a sentence each.
+        problems: why documents wait for their tax, in sentences.
     """
 
     bill_day: date
     issued: Issued
     failures: dict[str, RatehouseError] = field(default_factory=dict)
     refused_closes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def run(
@@ -46,6 +52,7 @@ def run(
     tenants: Sequence[str] = (),
     known_at_the_time: bool = False,
     publish: bool = True,
+    quoter: Quoter | None = None,
     progress: Progress = lambda step: None,
 ) -> Run:
     """Bill one day: every line that is due at the first instant of `bill_day` in each tenant's own zone.
@@ -59,6 +66,7 @@ def run(
         known_at_the_time: count only the facts recorded by the billed instant, as that night would have;
             else all that is known now.
         publish: replace the serving file afterwards; a catch-up publishes once, at its end.
+        quoter: asks tax providers; without one, documents that need a provider wait.
         progress: called with the name of each step.
 
     Raises:
@@ -73,10 +81,12 @@ def run(
         chosen = billable(lake, configuration, wanted, bill_day)
         issued = Issued(None, 0, 0, ())
         built = bool(chosen) or not wanted
+        problems: list[str] = []
         if built:
             set_clocks(lake, configuration, chosen, bill_day, known_at_the_time=known_at_the_time)
             progress("rating usage and fees")
             refresh(settings, lake)
+            problems = quote(settings, lake, quoter, chosen, progress=progress)
             progress("issuing documents")
             with warehouse.connect(settings) as connection:
                 issued = ledger.issue(connection, lake, tenants=chosen)
@@ -97,7 +107,7 @@ def run(
             if months_due:
                 warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
             warehouse.publish(settings)
-    return Run(bill_day, issued, configuration.failures, tuple(refused))
+    return Run(bill_day, issued, configuration.failures, tuple(refused), tuple(problems))
 
 
 def catch_up(
@@ -107,6 +117,7 @@ def catch_up(
     *,
     tenants: Sequence[str] = (),
     known_at_the_time: bool = True,
+    quoter: Quoter | None = None,
     progress: Progress = lambda step: None,
 ) -> list[Run]:
     """Bill every day from `first` to `last`, in order, each as its own night would have.
@@ -117,10 +128,13 @@ def catch_up(
         last: last local day to bill, inclusive.
         tenants: whose days; none means all.
         known_at_the_time: count only the facts recorded by each night, as it would have been; else all known now.
+        quoter: asks tax providers; without one, documents that need a provider wait.
         progress: called with the name of each step.
     """
     days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-    return bill_days(settings, days, tenants=tenants, known_at_the_time=known_at_the_time, progress=progress)
+    return bill_days(
+        settings, days, tenants=tenants, known_at_the_time=known_at_the_time, quoter=quoter, progress=progress
+    )
 
 
 def bill_days(
@@ -129,6 +143,7 @@ def bill_days(
     *,
     tenants: Sequence[str] = (),
     known_at_the_time: bool = True,
+    quoter: Quoter | None = None,
     progress: Progress = lambda step: None,
 ) -> list[Run]:
     """Bill the given days in order and publish once."""
@@ -142,6 +157,7 @@ def bill_days(
                 tenants=tenants,
                 known_at_the_time=known_at_the_time,
                 publish=position == len(ordered) - 1,
+                quoter=quoter,
                 progress=lambda step, day=day: progress(f"{day}: {step}"),  # type: ignore[misc]
             )
         )
@@ -153,6 +169,39 @@ def refresh(settings: Settings, lake: Lake, *, full: bool = False) -> None:
     warehouse.prepare(settings, lake)
     warehouse.seed(settings)
     warehouse.build(settings, command="run", full_refresh=full)
+
+
+def quote(
+    settings: Settings,
+    lake: Lake,
+    quoter: Quoter | None,
+    tenants: Sequence[str],
+    *,
+    select: Sequence[str] = ("source:raw.tax_quotes+", "source:raw.tax_id_checks+"),
+    progress: Progress = lambda step: None,
+) -> list[str]:
+    """Let the providers be asked about what is due, and build what their answers change.
+
+    Args:
+        settings: the installation.
+        lake: where answers are landed.
+        quoter: asks; without one nobody does.
+        tenants: whose documents.
+        select: what is built again.
+        progress: called before providers are asked.
+
+    Returns:
+        Why documents still wait, in sentences.
+    """
+    if quoter is None:
+        return []
+    progress("asking tax providers")
+    with warehouse.connect(settings) as connection:
+        landed, problems = quoter(connection, lake, tenants)
+    if landed:
+        warehouse.prepare(settings, lake)
+        warehouse.build(settings, command="run", select=select)
+    return problems
 
 
 def billable(lake: Lake, configuration: Configuration, tenants: Sequence[str], bill_day: date) -> list[str]:

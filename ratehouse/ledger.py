@@ -64,8 +64,8 @@ def issue(
         "intermediate.int_invoicing__due_documents",
         "tenant_id, customer_id, currency, kind desc, document_key",
     )
-    # A draft waits, refreshed every night, until its grace is over.
-    documents = [document for document in documents if not document.pop("is_draft")]
+    # A draft waits, refreshed every night, until its grace is over; what is blocked, for what it lacks.
+    documents = [document for document in documents if not _waits(document)]
     if tenants is not None:
         documents = [document for document in documents if document["tenant_id"] in tenants]
     if not documents:
@@ -197,6 +197,11 @@ def _identify(document: dict[str, Any], line: dict[str, Any], issued: dict[str, 
         "issued_at": issued["issued_at"],
         "run_key": issued["run_key"],
     }
+
+
+def _waits(document: dict[str, Any]) -> bool:
+    is_draft, blocked_by = document.pop("is_draft"), document.pop("blocked_by")
+    return bool(is_draft) or blocked_by is not None
 
 
 def _draw(draw: dict[str, Any], of_key: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:

@@ -60,6 +60,10 @@ INVOICE_LINES = _schema(
     ("priced_amount", MONEY),
     *_texts("currency", "tax_code"),
     ("tax_percent", PRICE),
+    # What a tax provider was asked about the line: the request, and the item of it; and the tax that follows from its answer.
+    *_texts("tax_request_hash"),
+    ("tax_item_no", pa.int64()),
+    ("tax_amount", MONEY),
     *_texts("gl_account", "corrects_line_id", "cause_event_id", "slice_id", "rated_id"),
     # The coupon of a discount and its application; the manual adjustment that a line carries out.
     *_texts("coupon", "discount_id", "adjustment_id"),

@@ -136,6 +136,7 @@ _CONTRACT_EVENT_TYPES = frozenset(
 _DELIVERY_EVENTS = frozenset(
     "queued claimed sent refused deferred failed received not_received bounced retried".split()
 )
+_TAX_EVENTS = frozenset("committed refused unknown voided".split())
 _POSTING_EVENTS = frozenset("claimed posted refused deferred voided".split())
 
 STREAMS: dict[str, Stream] = {
@@ -396,11 +397,40 @@ STREAMS: dict[str, Stream] = {
             (
                 _id("request_hash"),
                 *_texts("provider", "customer_id", "invoice_id", "currency"),
+                Column("status", choices=frozenset({"quoted", "refused"}), default="quoted"),
+                # the provider's words to a refusal
+                Column("detail"),
                 Column("request", "json"),
                 Column("response", "json"),
                 Column("quoted_at", "instant"),
             ),
             key=("request_hash",),
+        ),
+        Stream(
+            # what the register said about a tax id when it was asked; it says nothing about other days
+            "tax_id_checks",
+            (
+                _id("tax_id"),
+                _need("status", choices=frozenset({"valid", "invalid", "malformed", "unavailable"})),
+                _need("asked_at", "instant"),
+                Column("response", "json"),
+                Column("detail"),
+            ),
+            key=("tax_id", "asked_at"),
+        ),
+        Stream(
+            # what became of telling a tax provider about an issued document; its state is the last of these facts
+            "tax_transactions",
+            (
+                _id("code"),
+                _need("event", choices=_TAX_EVENTS),
+                _need("attempt", "whole"),
+                *_texts("provider", "invoice_id", "type", "currency"),
+                Column("tax", "money"),
+                _need("occurred_at", "instant"),
+                Column("detail"),
+            ),
+            key=("code", "attempt"),
         ),
         Stream(
             "contracts",

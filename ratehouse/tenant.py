@@ -182,21 +182,37 @@ class Invoicing(Strict):
 
 
 class TaxRate(Strict):
-    """One rate of a country or region."""
+    """One rate of a country or region, and from which tax day to which it holds: `until` is the first that it does not."""
 
     code: Text
     country: Country
     region: Text | None = None
     percent: Percent
+    since: Date | None = None
+    until: Date | None = None
+
+
+class TaxOrigin(Strict):
+    """Where the seller supplies from, as a tax provider asks for it."""
+
+    line: Text | None = None
+    city: Text | None = None
+    region: Text | None = None
+    postal_code: Text
+    country: Country
 
 
 class Tax(Strict):
-    """Where tax comes from."""
+    """Where tax comes from: the rates here, or what a provider says about each document."""
 
-    provider: Text = "table"
+    provider: Literal["table", "avalara", "taxjar"] = "table"
     rates: list[TaxRate] = Field(default_factory=list)
     inclusive: StrictBool = False
     reverse_charge: Literal["eu"] | None = None
+    tax_id_check: Literal["vies"] | None = None
+    tax_id_max_age_days: Count = 30
+    origin: TaxOrigin | None = None
+    company: Text | None = None
 
 
 class DunningStep(Strict):
@@ -350,6 +366,7 @@ def parse_tenant(data: Mapping[str, Any], file: str = "<data>", *, lines: LineMa
 
 
 def _check(tenant: Tenant, source: Source) -> None:
+    _check_tax(tenant, source)
     if tenant.mail.since is not None and tenant.mail.sender is None and tenant.legal_entity.email is None:
         detail = "is needed to send documents: whom are they from? Or set legal_entity.email."
         source.add("missing_key", ("mail", "sender"), detail)
@@ -380,3 +397,19 @@ def _check(tenant: Tenant, source: Source) -> None:
     steps = [step.after_days for step in tenant.dunning.steps]
     if steps != sorted(steps):
         source.add("bad_value", ("dunning", "steps"), "steps go in the order of their after_days.")
+
+
+def _check_tax(tenant: Tenant, source: Source) -> None:
+    tax = tenant.tax
+    if tax.provider != "table" and tax.origin is None:
+        detail = f'is needed by {tax.provider}: where is supplied from, as in {{postal_code: "94105", country: US}}.'
+        source.add("missing_key", ("tax", "origin"), detail)
+    if tax.provider != "table" and tax.inclusive:
+        detail = f"prices that include tax need `provider: table`; {tax.provider} adds it to them."
+        source.add("bad_value", ("tax", "inclusive"), detail)
+    if tax.provider == "avalara" and tax.company is None:
+        source.add("missing_key", ("tax", "company"), "is needed by Avalara: the company's code there.")
+    for position, rate in enumerate(tax.rates):
+        if rate.since is not None and rate.until is not None and rate.until <= rate.since:
+            detail = "is the first day on which the rate does not hold; it comes after `since`."
+            source.add("bad_value", ("tax", "rates", position, "until"), detail)

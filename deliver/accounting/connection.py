@@ -7,37 +7,16 @@ are never logged and go over TLS only.
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import re
-import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from deliver.accounting.journal import AccountingError
-from ratehouse.canonical_json import canonical
-
-TRIES = 4
-LONGEST_WAIT = 60.0  # seconds; a system that asks for more is asked again by the next push
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-class Refused(Exception):
-    """The system looked at the entry and did not take it. Nothing of it is posted."""
-
-
-class NotTaken(Exception):
-    """The entry did not reach the system's books, for certain; the others would fare no better now."""
-
-
-class Unanswered(Exception):
-    """The entry was sent and no answer came: whether it is posted is unknown until somebody looks."""
+from deliver.http import LOOPBACK, Answer, Endpoint, Http, NotTaken, Refused, Unanswered
 
 
 class Connection(Protocol):
@@ -96,7 +75,7 @@ class Access:
         if missing:
             raise AccountingError(f"Set {' and '.join(missing)} to post to the {target} of {tenant_id}.")
         parts = urllib.parse.urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
             raise AccountingError(f"{prefix}URL must begin with https://; the token would go in the clear.")
         try:
             timeout = float(env.get(f"{prefix}TIMEOUT") or 30)
@@ -104,111 +83,20 @@ class Access:
             raise AccountingError(f"{prefix}TIMEOUT is a number of seconds: {error}.") from error
         return cls(target, tenant_id, url, values["TOKEN"] or "", values.get("COMPANY") or "", timeout)
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where requests go."""
+        return Endpoint(self.target, self.url, {"Authorization": f"Bearer {self.token}"}, self.timeout)
+
 
 _URLS = {"quickbooks": "https://quickbooks.api.intuit.com", "xero": "https://api.xero.com"}
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the token to whoever it names."""
-
-    def redirect_request(self, *arguments: Any) -> None:
-        return None
-
-
-class _Http:
-    """Requests to one system: waits where it asks to, tries again where it failed, and says what is certain."""
-
-    def __init__(self, access: Access, wait: Callable[[float], None] = time.sleep) -> None:
-        self.access, self.wait = access, wait
-        context = ssl.create_default_context()
-        self.opener = urllib.request.build_opener(
-            _NoRedirects(), urllib.request.HTTPSHandler(context=context)
-        )
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        accept: tuple[int, ...] = (),
-    ) -> _Answer:
-        """Make one request, again while the system is busy or failed: the caller's key makes that harmless.
-
-        Args:
-            method: of HTTP.
-            path: below the address.
-            query: its parameters.
-            body: sent as JSON.
-            headers: besides the token's.
-            accept: statuses that are no refusal, such as 404 where that is an answer.
-        """
-        url = self.access.url + path + ("?" + urllib.parse.urlencode(query) if query else "")
-        unanswered = False
-        trouble = ""
-        for attempt in range(TRIES):
-            try:
-                answer = self._once(method, url, body, headers or {})
-            except Unanswered as error:
-                unanswered, trouble, pause = True, str(error), 2.0**attempt
-            else:
-                trouble = f"{answer.status} {_words(answer.body)}"
-                if answer.status < 300 or answer.status in accept:
-                    return answer
-                if answer.status in (401, 403):
-                    raise NotTaken(f"{trouble}: check the token of {self.access.target} in the environment")
-                if answer.status != 429 and answer.status < 500:
-                    raise Refused(trouble)
-                unanswered = unanswered or answer.status != 429
-                pause = _pause(answer.headers, attempt)
-            if pause > LONGEST_WAIT:
-                break
-            if attempt < TRIES - 1:
-                self.wait(pause)
-        raise Unanswered(trouble) if unanswered else NotTaken(trouble)
-
-    def _once(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> _Answer:
-        request = urllib.request.Request(  # noqa: S310 - `Access` takes https and loopback only
-            url,
-            method=method,
-            data=None if body is None else canonical(body).encode(),
-            headers={
-                "Authorization": f"Bearer {self.access.token}",
-                "Accept": "application/json",
-                **({} if body is None else {"Content-Type": "application/json"}),
-                **headers,
-            },
-        )
-        try:
-            with self.opener.open(request, timeout=self.access.timeout) as response:
-                return _Answer(response.status, dict(response.headers), _json(response.read()))
-        except urllib.error.HTTPError as error:
-            with error:
-                return _Answer(error.code, dict(error.headers), _json(error.read()))
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, ConnectionRefusedError | ssl.SSLError) or "getaddrinfo" in repr(
-                error.reason
-            ):
-                raise NotTaken(f"{self.access.url} is out of reach: {error.reason}") from error
-            raise Unanswered(str(error.reason)) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise Unanswered(str(error) or type(error).__name__) from error
 
 
 class QuickBooks:
     """QuickBooks Online. `requestid` makes a request count once; the document number finds it later."""
 
     def __init__(self, access: Access, wait: Callable[[float], None] = time.sleep) -> None:
-        self.http = _Http(access, wait)
+        self.http = Http(access.endpoint, wait)
         self.path = f"/v3/company/{urllib.parse.quote(access.company, safe='')}"
 
     def post(self, payload: Mapping[str, Any], *, key: str, number: str) -> str:
@@ -242,7 +130,7 @@ class Xero:
     """Xero. `Idempotency-Key` makes a request count once for some minutes; the number in the narration finds it later."""
 
     def __init__(self, access: Access, wait: Callable[[float], None] = time.sleep) -> None:
-        self.http = _Http(access, wait)
+        self.http = Http(access.endpoint, wait)
         self.headers = {"Xero-Tenant-Id": access.company}
 
     def post(self, payload: Mapping[str, Any], *, key: str, number: str) -> str:
@@ -263,7 +151,7 @@ class Xero:
         """As `Connection`."""
         self._send("POST", key, {"ManualJournals": [{"ManualJournalID": external_id, "Status": "VOIDED"}]})
 
-    def _send(self, method: str, key: str, body: Any, query: Mapping[str, str] | None = None) -> _Answer:
+    def _send(self, method: str, key: str, body: Any, query: Mapping[str, str] | None = None) -> Answer:
         headers = {**self.headers, "Idempotency-Key": key}
         return self.http.send(method, "/api.xro/2.0/ManualJournals", query=query, body=body, headers=headers)
 
@@ -272,7 +160,7 @@ class NetSuite:
     """NetSuite. An entry is put under its external id, so that putting it again changes nothing."""
 
     def __init__(self, access: Access, wait: Callable[[float], None] = time.sleep) -> None:
-        self.http = _Http(access, wait)
+        self.http = Http(access.endpoint, wait)
         self.tenant_id = access.tenant_id
 
     def post(self, payload: Mapping[str, Any], *, key: str, number: str) -> str:
@@ -329,48 +217,15 @@ def connect(target: str, tenant_id: str, *, wait: Callable[[float], None] = time
     return CONNECTIONS[target](Access.load(target, tenant_id), wait)
 
 
-def _pause(headers: Mapping[str, str], attempt: int) -> float:
-    asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    return float(asked) if asked.isascii() and asked.isdigit() else 2.0**attempt
-
-
-def _json(content: bytes) -> Any:
-    text = content.decode("utf-8", "replace")
-    try:
-        return json.loads(text) if text else {}
-    except ValueError:
-        return {"text": text}
-
-
 def _dig(body: Any, *path: str) -> Any:
     for name in path:
         body = body.get(name) if isinstance(body, dict) else None
     return body
 
 
-def _id(answer: _Answer, relation: str, name: str) -> str:
+def _id(answer: Answer, relation: str, name: str) -> str:
     found = _dig(answer.body, relation)
     found = found[0] if isinstance(found, list) and found else found
     if not isinstance(found, dict) or not found.get(name):
         raise Unanswered(f"the answer names no {name}")
     return str(found[name])
-
-
-def _words(body: Any) -> str:
-    """What the system says about a refusal: its messages, wherever its answer has them."""
-    words: list[str] = []
-
-    def collect(value: Any) -> None:
-        if isinstance(value, dict):
-            for name, part in value.items():
-                told = name.lower() in ("message", "detail", "code", "title", "text", "o:errorcode")
-                if told and isinstance(part, str | int) and str(part) not in words:
-                    words.append(str(part))
-                else:
-                    collect(part)
-        elif isinstance(value, list):
-            for part in value:
-                collect(part)
-
-    collect(body)
-    return "; ".join(words)[:500]

@@ -1,4 +1,4 @@
-"""`ratehouse deliver`: documents by e-mail, and payments. Arguments and terminal output; the work is in `deliver.mail`."""
+"""`ratehouse deliver`: documents by e-mail, payments and taxes. Arguments and terminal output; the work is in `deliver.mail`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ratehouse.commands import payments
+from ratehouse.commands import payments, tax
 from ratehouse.errors import RatehouseError
 from ratehouse.settings import Settings
 
 if TYPE_CHECKING:
     from deliver.mail.outbox import Message
 
-app = typer.Typer(help="Documents by e-mail: send, see, send again; and payments.", no_args_is_help=True)
+app = typer.Typer(help="Documents by e-mail: send, see, send again; payments; taxes.", no_args_is_help=True)
 app.add_typer(payments.app, name="payments")
+app.add_typer(tax.app, name="tax")
 
 TenantsOption = Annotated[
     list[str] | None, typer.Option("--tenant", "-t", help="Only this tenant; may be repeated.")

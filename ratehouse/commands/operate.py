@@ -35,6 +35,7 @@ def run(
     pdf: Annotated[bool, typer.Option(help="Render the documents that were issued.")] = True,
 ) -> None:
     """Bill one day: land tenants and prices, rate, issue what is due, publish, render."""
+    from deliver.tax.dispatch import quote_in_run
     from ratehouse import billing
     from ratehouse.settings import Settings
 
@@ -47,6 +48,7 @@ def run(
             day,
             tenants=tenant or (),
             known_at_the_time=known_at_the_time,
+            quoter=quote_in_run,
             progress=status.update,
         )
     _report(console, [done])
@@ -64,6 +66,7 @@ def backfill(
     tenant: Annotated[list[str] | None, typer.Option(help="Only this tenant; may be repeated.")] = None,
 ) -> None:
     """Bill a range of days in order, each as its own night would have; what is billed already stays as it is."""
+    from deliver.tax.dispatch import quote_in_run
     from ratehouse import billing
     from ratehouse.settings import Settings
 
@@ -72,7 +75,14 @@ def backfill(
     if end < start:
         raise RatehouseError(f"The range ends ({end}) before it starts ({start}); swap --from and --to.")
     with console.status("starting") as status:
-        runs = billing.catch_up(Settings.load(), start, end, tenants=tenant or (), progress=status.update)
+        runs = billing.catch_up(
+            Settings.load(),
+            start,
+            end,
+            tenants=tenant or (),
+            quoter=quote_in_run,
+            progress=status.update,
+        )
     _report(console, runs)
     if any(done.failures for done in runs):
         raise typer.Exit(1)
@@ -249,3 +259,5 @@ def _report(console: Console, runs: Sequence[Run]) -> None:
             console.print(f"[red]tenant {name} was left out:[/] {escape(str(failure))}", soft_wrap=True)
         for refusal in done.refused_closes:
             console.print(f"[yellow]{escape(refusal)}[/]", soft_wrap=True)
+        for problem in done.problems:
+            console.print(f"[red]{escape(problem)}[/]", soft_wrap=True)

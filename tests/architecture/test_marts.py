@@ -34,6 +34,16 @@ PUBLIC = {
         customer_id subscription_id plan charge line_type dimensions service_start service_end
         quantity unit_price amount currency tax_code tax_percent corrects_line_id cause_event_id
     """,
+    "tax_requests": """
+        document_key customer_id bill_to_customer_id kind currency bill_date provider amount tax status reason
+        request_hash request
+    """,
+    "tax_transactions": """
+        code invoice_id invoice_number type provider customer_id currency issued_on amount tax corrects_code is_void body
+    """,
+    "tax_ids": """
+        document_key invoice_id customer_id tax_id tax_on standing asked_at
+    """,
     "subscription_periods": """
         subscription_id plan period_start period_end is_trial is_stub days cycle_days
     """,

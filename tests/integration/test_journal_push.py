@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from deliver.accounting import connection as http
+from deliver import http
 from deliver.accounting import outbox
 from deliver.accounting.connection import CONNECTIONS, Access
 from deliver.accounting.journal import AccountingError

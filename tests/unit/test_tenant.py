@@ -23,7 +23,16 @@ def test_a_tenant_with_only_its_name_works():
         "late_usage": "next_invoice",
         "materiality": "0",
     }
-    assert document["tax"] == {"provider": "table", "rates": [], "inclusive": False, "reverse_charge": None}
+    assert document["tax"] == {
+        "provider": "table",
+        "rates": [],
+        "inclusive": False,
+        "reverse_charge": None,
+        "tax_id_check": None,
+        "tax_id_max_age_days": 30,
+        "origin": None,
+        "company": None,
+    }
     assert document["dunning"]["steps"] == []
     assert document["accounts"] == ACCOUNTS
     assert document["revenue"] == {"ratable": "day"}
@@ -51,7 +60,9 @@ def test_what_is_given_is_kept():
     assert document["accounts"]["receivable"] == "1100"
     assert document["dunning"]["threshold"] == {"EUR": "150"}
     assert [step["billing"] for step in document["dunning"]["steps"]] == ["keep", "credit"]
-    assert document["tax"]["rates"] == [{"code": "vat", "country": "FR", "region": None, "percent": "20"}]
+    assert document["tax"]["rates"] == [
+        {"code": "vat", "country": "FR", "region": None, "percent": "20", "since": None, "until": None}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +84,30 @@ def test_what_is_given_is_kept():
         ({"accounts": {"revenue": 4000}}, "bad_value", "accounts.revenue"),
         ({"dunning": {"quiet_hours": ["22:00", "24:00"]}}, "bad_time", "dunning.quiet_hours.1"),
         ({"dunning": {"retry": "model", "retry_days": [1]}}, "bad_value", "dunning.retry"),
+        ({"tax": {"provider": "vertex"}}, "bad_value", "tax.provider"),
+        ({"tax": {"provider": "taxjar"}}, "missing_key", "tax.origin"),
+        (
+            {"tax": {"provider": "avalara", "origin": {"country": "US", "postal_code": "94105"}}},
+            "missing_key",
+            "tax.company",
+        ),
+        (
+            {
+                "tax": {
+                    "rates": [
+                        {
+                            "code": "v",
+                            "country": "DE",
+                            "percent": "19",
+                            "since": "2021-01-01",
+                            "until": "2020-07-01",
+                        }
+                    ]
+                }
+            },
+            "bad_value",
+            "tax.rates.0.until",
+        ),
         (
             {"dunning": {"steps": [{"after_days": 9, "actions": []}, {"after_days": 1, "actions": []}]}},
             "bad_value",

@@ -5,7 +5,7 @@ with
 documents as (
 
     select * from {{ ref('int_invoicing__due_totals') }}
-    where kind = 'invoice' and total > 0 and not is_draft
+    where kind = 'invoice' and total > 0 and not is_draft and blocked_by is null
 
 ),
 

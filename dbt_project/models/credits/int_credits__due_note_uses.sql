@@ -6,7 +6,7 @@ with
 documents as (
 
     select * from {{ ref('int_invoicing__due_totals') }}
-    where not is_draft
+    where not is_draft and blocked_by is null
 
 ),
 

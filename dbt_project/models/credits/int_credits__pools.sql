@@ -17,7 +17,14 @@ line_rates as (
 
 taxes as (
 
-    select * from {{ ref('int_taxes__document_taxes') }}
+    select
+        tenant_id,
+        document_key,
+        tax_code,
+        tax_percent,
+        cast(sum(amount) as decimal(20, 4)) as amount
+    from {{ ref('int_taxes__document_taxes') }}
+    group by tenant_id, document_key, tax_code, tax_percent
 
 ),
 

@@ -78,6 +78,7 @@ select
     dated.bill_to_customer_id as customer_id,
     dated.currency,
     dated.is_draft,
+    dated.blocked_by,
     dated.bill_date,
     -- The series is the seller's, so its dates are days of the seller: customers of several zones share one night.
     dated.issued_on,

@@ -13,9 +13,34 @@ line_rates as (
 
 ),
 
+-- A jurisdiction that a provider names stands on the line as its code.
 taxes as (
 
-    select * from {{ ref('int_taxes__document_taxes') }}
+    select
+        tenant_id,
+        document_key,
+        coalesce(jurisdiction, tax_code) as tax_code,
+        rate_percent as tax_percent,
+        currency,
+        min(kind) as kind,
+        min(bill_to_customer_id) as bill_to_customer_id,
+        min(customer_id) as customer_id,
+        cast(sum(amount) as decimal(20, 4)) as amount
+    from {{ ref('int_taxes__document_taxes') }}
+    group by tenant_id, document_key, coalesce(jurisdiction, tax_code), rate_percent, currency
+    having sum(amount) <> 0
+
+),
+
+items as (
+
+    select * from {{ ref('int_taxes__quote_items') }}
+
+),
+
+quotes as (
+
+    select * from {{ ref('int_taxes__document_quotes') }}
 
 ),
 
@@ -25,13 +50,40 @@ included as (
 
 ),
 
+item_taxes as (
+
+    select
+        tenant_id,
+        request_hash,
+        item_no,
+        cast(sum(amount) as decimal(20, 4)) as amount
+    from {{ ref('int_taxes__quote_parts') }}
+    group by tenant_id, request_hash, item_no
+
+),
+
+returned as (
+
+    select
+        tenant_id,
+        document_key,
+        line_no,
+        cast(sum(amount) as decimal(20, 4)) as amount
+    from {{ ref('int_taxes__returned_taxes') }}
+    group by tenant_id, document_key, line_no
+
+),
+
 services as (
 
     select
         net_lines.* exclude (tax_code) replace (cast(net_lines.amount - coalesce(included.amount, 0) as decimal(20, 4)) as amount),
         net_lines.amount as priced_amount,
         line_rates.tax_code,
-        line_rates.tax_percent
+        line_rates.tax_percent,
+        quotes.request_hash as tax_request_hash,
+        items.item_no as tax_item_no,
+        coalesce(item_taxes.amount, returned.amount) as tax_amount
     from net_lines
     inner join line_rates
         on
@@ -43,6 +95,27 @@ services as (
             net_lines.tenant_id = included.tenant_id
             and net_lines.document_key = included.document_key
             and net_lines.line_no = included.line_no
+    left join items
+        on
+            net_lines.tenant_id = items.tenant_id
+            and net_lines.document_key = items.document_key
+            and net_lines.line_no = items.line_no
+    left join quotes
+        on
+            net_lines.tenant_id = quotes.tenant_id
+            and net_lines.document_key = quotes.document_key
+            and net_lines.customer_id = quotes.customer_id
+            and items.line_no is not null
+    left join item_taxes
+        on
+            quotes.tenant_id = item_taxes.tenant_id
+            and quotes.request_hash = item_taxes.request_hash
+            and items.line_no = item_taxes.item_no
+    left join returned
+        on
+            net_lines.tenant_id = returned.tenant_id
+            and net_lines.document_key = returned.document_key
+            and net_lines.line_no = returned.line_no
 
 ),
 

@@ -18,6 +18,43 @@ taxes as (
 
 ),
 
+-- What a document waits for: the answer about the tax of each customer on it, the word about a tax id, a rate for the day.
+reasons as (
+
+    select
+        tenant_id,
+        document_key,
+        reason
+    from {{ ref('int_taxes__document_quotes') }}
+    where status <> 'quoted'
+    union all
+    select
+        tenant_id,
+        document_key,
+        'tax_id_unchecked: nobody asked VIES about ' || tax_id as reason
+    from {{ ref('int_taxes__tax_ids') }}
+    where standing = 'unchecked'
+    union all
+    select
+        tenant_id,
+        document_key,
+        'rate_missing: no rate of the settings holds on the tax day of line ' || cast(line_no as varchar) as reason
+    from {{ ref('int_taxes__line_rates') }}
+    where is_rate_missing
+
+),
+
+unanswered as (
+
+    select
+        tenant_id,
+        document_key,
+        min(reason) as reason
+    from reasons
+    group by tenant_id, document_key
+
+),
+
 included as (
 
     select * from {{ ref('int_taxes__included_taxes') }}
@@ -85,7 +122,8 @@ select
     cast(summed.discount as decimal(20, 4)) as discount,
     cast(coalesce(taxes.tax, 0) as decimal(20, 4)) as tax,
     cast(summed.subtotal - summed.discount + coalesce(taxes.tax, 0) as decimal(20, 4)) as total,
-    summed.corrects_invoice_id
+    summed.corrects_invoice_id,
+    unanswered.reason as blocked_by
 from summed
 inner join tenants on summed.tenant_id = tenants.tenant_id
 inner join customers
@@ -96,3 +134,7 @@ left join taxes
     on
         summed.tenant_id = taxes.tenant_id
         and summed.document_key = taxes.document_key
+left join unanswered
+    on
+        summed.tenant_id = unanswered.tenant_id
+        and summed.document_key = unanswered.document_key

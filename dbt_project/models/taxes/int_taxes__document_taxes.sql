@@ -1,6 +1,6 @@
 -- The tax of a document: one amount per rate, on the sum of the rate's lines as they are priced, rounded once (EN 16931): beside
 -- them, or out of them where prices include it. The credit note that takes back the last of a rate's lines takes what is left of its
--- tax, so the notes of an invoice add up to it.
+-- tax, so the notes of an invoice add up to it. Where a provider says the tax, its amounts stand as they are, per jurisdiction.
 with
 
 lines as (
@@ -12,6 +12,7 @@ lines as (
 line_rates as (
 
     select * from {{ ref('int_taxes__line_rates') }}
+    where source not in ('quoted', 'returned')
 
 ),
 
@@ -198,8 +199,105 @@ taxed as (
             and corrected.tax_code is not distinct from remaining.tax_code
             and corrected.tax_percent = remaining.tax_percent
 
+),
+
+quoted as (
+
+    select
+        quotes.tenant_id,
+        quotes.document_key,
+        rates.tax_code,
+        rates.tax_percent,
+        parts.jurisdiction,
+        parts.percent as rate_percent,
+        quotes.currency,
+        quotes.customer_id,
+        quotes.bill_to_customer_id,
+        quotes.kind,
+        lines.amount as taxable_amount,
+        parts.amount
+    from {{ ref('int_taxes__document_quotes') }} as quotes
+    inner join {{ ref('int_taxes__quote_parts') }} as parts
+        on
+            quotes.tenant_id = parts.tenant_id
+            and quotes.request_hash = parts.request_hash
+    inner join {{ ref('int_taxes__line_rates') }} as rates
+        on
+            quotes.tenant_id = rates.tenant_id
+            and quotes.document_key = rates.document_key
+            and parts.item_no = rates.line_no
+    inner join {{ ref('int_invoicing__net_lines') }} as lines
+        on
+            quotes.tenant_id = lines.tenant_id
+            and quotes.document_key = lines.document_key
+            and parts.item_no = lines.line_no
+    where quotes.status = 'quoted'
+
+),
+
+returned as (
+
+    select
+        returns.tenant_id,
+        returns.document_key,
+        rates.tax_code,
+        rates.tax_percent,
+        returns.jurisdiction,
+        returns.percent as rate_percent,
+        lines.currency,
+        lines.customer_id,
+        lines.bill_to_customer_id,
+        lines.kind,
+        lines.amount as taxable_amount,
+        returns.amount
+    from {{ ref('int_taxes__returned_taxes') }} as returns
+    inner join {{ ref('int_taxes__line_rates') }} as rates
+        on
+            returns.tenant_id = rates.tenant_id
+            and returns.document_key = rates.document_key
+            and returns.line_no = rates.line_no
+    inner join {{ ref('int_invoicing__net_lines') }} as lines
+        on
+            returns.tenant_id = lines.tenant_id
+            and returns.document_key = lines.document_key
+            and returns.line_no = lines.line_no
+
+),
+
+said as (
+
+    select * from quoted
+    union all
+    select * from returned
+
+),
+
+told as (
+
+    select
+        tenant_id,
+        document_key,
+        tax_code,
+        tax_percent,
+        jurisdiction,
+        rate_percent,
+        currency,
+        min(customer_id) as customer_id,
+        min(bill_to_customer_id) as bill_to_customer_id,
+        min(kind) as kind,
+        cast(sum(taxable_amount) as decimal(20, 4)) as taxable_amount,
+        cast(sum(amount) as decimal(20, 4)) as amount
+    from said
+    group by tenant_id, document_key, tax_code, tax_percent, jurisdiction, rate_percent, currency
+
 )
 
-select *
+select
+    *,
+    cast(null as varchar) as jurisdiction,
+    tax_percent as rate_percent
 from taxed
+where amount <> 0
+union all by name
+select * from told
 where amount <> 0

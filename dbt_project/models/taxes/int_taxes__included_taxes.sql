@@ -17,6 +17,7 @@ line_rates as (
 taxes as (
 
     select * from {{ ref('int_taxes__document_taxes') }}
+    where jurisdiction is null
 
 ),
 

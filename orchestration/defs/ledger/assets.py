@@ -13,6 +13,7 @@ from dagster import (
     multi_asset,
 )
 
+from deliver.tax.dispatch import quote_in_run
 from orchestration.lib.dbt_translator import ISSUE_READS
 from orchestration.lib.names import CLOSED, LEDGER, WRITER_POOL
 from orchestration.lib.resources import BillingNight
@@ -21,6 +22,10 @@ from ratehouse.configuration import load_configuration
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
 
+# What a quote changes of what is issued; the marts are built after the issue step.
+_QUOTED = [
+    f"source:raw.{stream}+,+{name}" for stream in ("tax_quotes", "tax_id_checks") for name in ISSUE_READS
+]
 _DUE = [AssetKey(["intermediate", name]) for name in ISSUE_READS]
 
 
@@ -58,6 +63,9 @@ def issue(
                     f"The warehouse holds another night of {', '.join(foreign)}. Run `nightly` again.",
                     allow_retries=True,
                 )
+        for problem in billing.quote(settings, lake, quote_in_run, tenants, select=_QUOTED):
+            context.log.error(problem)
+        with warehouse.connect(settings) as connection:
             issued = ledger.issue(connection, lake, tenants=tenants)
         warehouse.prepare(settings, lake)
     context.log.info(f"{issued.documents} documents, {issued.lines} lines")

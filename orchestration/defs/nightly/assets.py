@@ -10,6 +10,7 @@ from dagster import (
     asset,
 )
 
+from deliver.tax.dispatch import quote_in_run
 from orchestration.lib.names import BILLED_DAYS, WRITER_POOL
 from orchestration.lib.partitions import BILL_DAYS, days_of
 from orchestration.lib.rendering import render
@@ -36,12 +37,14 @@ def nightly_billing(
         days,
         tenants=night.tenants,
         known_at_the_time=True,
+        quoter=quote_in_run,
         progress=lambda step: context.log.info(step),
     )
     done = render(settings, [key for run in runs for key in run.issued.invoice_ids])
     faults = {name: str(failure) for run in runs for name, failure in run.failures.items()}
     for problem in (
         *(f"tenant {name} was left out: {fault}" for name, fault in faults.items()),
+        *(problem for run in runs for problem in run.problems),
         *done.failures,
     ):
         context.log.error(problem)

@@ -7,7 +7,7 @@ documents as (
     from {{ ref('stg_ratehouse__issued_invoices') }}
     union all by name
     select
-        * exclude (document_key, number_format, is_draft) replace (cast(notes as varchar) as notes),
+        * exclude (document_key, number_format, is_draft, blocked_by) replace (cast(notes as varchar) as notes),
         document_key as invoice_id
     from {{ ref('int_invoicing__due_documents') }}
     where is_draft
