@@ -387,6 +387,20 @@ STREAMS: dict[str, Stream] = {
             key=("resource", "seen_until"),
         ),
         Stream(
+            # documents that another system issued, line by line as it wrote them; copies are kept
+            "imported_invoice_lines",
+            (
+                _id("invoice_number"),
+                Column("customer_id"),
+                _need("issued_at", "instant"),
+                *_texts("item", "description"),
+                Column("quantity", "quantity", default="1"),
+                _need("unit_price", "rate"),
+                _need("currency"),
+            ),
+            key=(),
+        ),
+        Stream(
             "fx_rates",
             # who published the rate is the `source` that every stream has
             (_need("base"), _need("quote"), _need("rate", "rate"), _need("rate_on", "date")),

@@ -181,6 +181,12 @@ class Invoicing(Strict):
     adjustment_approval: Literal["requested", "always"] = "requested"
 
 
+class Imports(Strict):
+    """Documents of another system: how the numbers of its credit notes begin."""
+
+    credit_note_prefix: Text | None = None
+
+
 class TaxRate(Strict):
     """One rate of a country or region, and from which tax day to which it holds: `until` is the first that it does not."""
 
@@ -324,6 +330,7 @@ class Tenant(Strict):
     rounding: MoneyRounding = MoneyRounding()
     proration: Proration = Proration()
     invoicing: Invoicing = Invoicing()
+    imports: Imports = Imports()
     tax: Tax = Tax()
     dunning: Dunning = Dunning()
     mail: Mail = Mail()

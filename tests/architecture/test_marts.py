@@ -30,6 +30,9 @@ PUBLIC = {
         service_start service_end quantity unit_price amount currency tax_code tax_percent
         corrects_line_id cause_event_id
     """,
+    "imported_invoices": """
+        invoice_number kind customer_id currency issued_on lines repeated_lines total
+    """,
     "upcoming_invoice_lines": """
         customer_id subscription_id plan charge line_type dimensions service_start service_end
         quantity unit_price amount currency tax_code tax_percent corrects_line_id cause_event_id

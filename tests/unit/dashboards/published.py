@@ -1,9 +1,9 @@
 """A small company that was really billed: landed, rated, issued and published by the pipeline itself.
 
-`shop` sells in dollars: an API with tiers and groups, hits, a peak meter. January is billed on 1 February; late events of January
-are an adjustment on 1 March. `annex` is another tenant, with a customer of the same id; its January is closed, and a delivery of
-January is learned on 10 February. `till` has two customers who pay late, by transfers that do not say for what, and by a processor
-whose payouts reach the bank.
+`shop` sells in dollars: an API with tiers and groups, hits, a peak meter. January is billed on 1 February; late events of
+January are an adjustment on 1 March. `annex` is another tenant, with a customer of the same id; its January is closed, and a
+delivery of January is learned on 10 February. `till` has two customers who pay late, by transfers that do not say for what,
+and by a processor whose payouts reach the bank.
 """
 
 from __future__ import annotations
