@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import duckdb
@@ -33,6 +34,8 @@ from ratehouse.ledger_schema import (
 )
 from ratehouse.price_book_source import plain
 
+# A document's seal covers all that the ledger says of it and its lines, but for itself and the run that wrote it.
+_UNSEALED = ("content_hash", "run_key")
 _PLACEHOLDER = re.compile(r"\{(?P<name>[a-z_]+)[^}]*\}")
 
 
@@ -104,8 +107,9 @@ def issue(
     issued_lines: list[dict[str, Any]] = []
     for document in documents:
         own_lines = by_document[document["tenant_id"], document["document_key"]]
-        issued.append(_number(document, own_lines, last, counts, run_key))
+        issued.append(_number(document, last, counts, run_key))
         issued_lines.extend(_identify(document, line, issued[-1]) for line in own_lines)
+        _seal(issued[-1], issued_lines[-len(own_lines) :], last)
     of_key = {
         (document["tenant_id"], document["document_key"]): own
         for document, own in zip(documents, issued, strict=True)
@@ -153,7 +157,6 @@ def series_of(number_format: str, kind: str, issued_on: date, customer_id: str =
 
 def _number(
     document: dict[str, Any],
-    lines: list[dict[str, Any]],
     last: dict[tuple[str, str], tuple[int, str]],
     counts: dict[tuple[str, str, str], int],
     run_key: str,
@@ -163,8 +166,6 @@ def _number(
     series = series_of(document["number_format"], kind, issued_on, customer_id)
     seq, previous_hash = last.get((tenant, series), (0, ""))
     seq += 1
-    content_hash = digest([previous_hash, document, lines])
-    last[tenant, series] = (seq, content_hash)
     counts[tenant, customer_id, kind] = counts.get((tenant, customer_id, kind), 0) + 1
     number = _prefixed(document["number_format"], kind).format(
         year=issued_on.year,
@@ -183,9 +184,83 @@ def _number(
         "issued_at": document["known_as_of"],
         "code_version": __version__,
         "run_key": run_key,
-        "content_hash": content_hash,
         "previous_hash": previous_hash,
     }
+
+
+def _seal(
+    document: dict[str, Any], lines: list[dict[str, Any]], last: dict[tuple[str, str], tuple[int, str]]
+) -> None:
+    document["content_hash"] = seal(_as_kept([document], INVOICES)[0], _as_kept(lines, INVOICE_LINES))
+    last[document["tenant_id"], document["series"]] = (document["seq"], document["content_hash"])
+
+
+def seal(document: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
+    """The hash of a document and its lines as the ledger keeps them; through `previous_hash`, of every document before it too.
+
+    What is null is left out, so that a column which the ledger gains later changes no seal.
+    """
+    return digest(
+        [
+            {name: value for name, value in row.items() if value is not None and name not in _UNSEALED}
+            for row in (document, *lines)
+        ]
+    )
+
+
+def altered(connection: duckdb.DuckDBPyConnection, tenant_id: str | None = None) -> list[str]:
+    """Documents of the ledger that are not what was issued, a sentence each; none if `tenant_id`'s (or all) are intact.
+
+    Every hash is computed again from the rows, and compared with the one given at issue and with the one that the next document
+    of the series names.
+    """
+    where = "" if tenant_id is None else f"where tenant_id = '{tenant_id.replace(chr(39), chr(39) * 2)}'"
+    documents = f"(select * from ledger.invoices {where})"
+    lines = groupby(
+        _streamed(
+            connection,
+            f"select lines.* from ledger.invoice_lines as lines inner join {documents} as documents using (tenant_id, invoice_id)"
+            " order by documents.tenant_id, documents.series, documents.seq, lines.line_no",
+            INVOICE_LINES,
+        ),
+        key=_identity,
+    )
+    own_key, own_lines = next(lines, (None, iter(())))
+    found: list[str] = []
+    heads: dict[tuple[str, str], str] = {}
+    for document in _streamed(
+        connection, f"select * from {documents} order by tenant_id, series, seq", INVOICES
+    ):
+        what, series = (
+            f"{document['invoice_number']} of {document['tenant_id']}",
+            (document["tenant_id"], document["series"]),
+        )
+        rows: list[dict[str, Any]] = []
+        if own_key == _identity(document):
+            rows = list(own_lines)
+            own_key, own_lines = next(lines, (None, iter(())))
+        if document["previous_hash"] != heads.get(series, ""):
+            found.append(f"{what} does not follow the document before it")
+        if seal(document, rows) != document["content_hash"]:
+            found.append(f"{what} is not what was issued")
+        heads[series] = document["content_hash"]
+    return found
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["tenant_id"], row["invoice_id"]
+
+
+def _streamed(connection: duckdb.DuckDBPyConnection, sql: str, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    """A ledger may be larger than memory."""
+    reader = connection.cursor().sql(sql).to_arrow_reader(10_000)
+    for batch in reader or ():
+        yield from _as_kept(batch.to_pylist(), schema)
+
+
+def _as_kept(rows: list[dict[str, Any]], schema: pa.Schema) -> list[dict[str, Any]]:
+    """Rows with the columns and types of the ledger."""
+    return list(pa.Table.from_pylist(rows, schema=schema).to_pylist())
 
 
 def _identify(document: dict[str, Any], line: dict[str, Any], issued: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ are never logged and go over TLS only.
 from __future__ import annotations
 
 import os
-import re
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 
 from deliver.accounting.journal import AccountingError
 from deliver.http import LOOPBACK, Answer, Endpoint, Http, NotTaken, Refused, Unanswered
+from ratehouse.secrets import variable
 
 
 class Connection(Protocol):
@@ -66,7 +66,7 @@ class Access:
             AccountingError: one is missing, or cannot be used as it is.
         """
         env = os.environ if environ is None else environ
-        prefix = f"RATEHOUSE_{target.upper()}_{re.sub(r'[^A-Z0-9]', '_', tenant_id.upper())}_"
+        prefix = variable(target, tenant_id)
         url = (env.get(f"{prefix}URL") or _URLS.get(target, "")).rstrip("/")
         values = {"TOKEN": env.get(f"{prefix}TOKEN"), "URL": url}
         if target != "netsuite":

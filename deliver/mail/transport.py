@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Literal
 
 from deliver.mail.outbox import MailError
+from ratehouse.secrets import variable
 
 Security = Literal["starttls", "tls", "none"]
 SECURITY: tuple[Security, ...] = ("starttls", "tls", "none")
@@ -47,7 +48,7 @@ class SmtpSettings:
             MailError: no server is named, or a variable cannot be used as it is.
         """
         env = os.environ if environ is None else environ
-        own = f"RATEHOUSE_SMTP_{re.sub(r'[^A-Z0-9]', '_', tenant_id.upper())}_" if tenant_id else ""
+        own = variable("smtp", tenant_id) if tenant_id else ""
         prefix = own if own and env.get(f"{own}HOST") else "RATEHOUSE_SMTP_"
         host = env.get(f"{prefix}HOST")
         if not host:

@@ -8,7 +8,6 @@ which charges are due and what is recorded (`dispatch`, `attempts`).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +19,7 @@ import stamina
 from pybreaker import CircuitBreaker, CircuitBreakerError
 
 from ratehouse.errors import RatehouseError
+from ratehouse.secrets import variable
 
 # A retry says nothing by itself: what it came to is told once, in words that quote no request.
 stamina.instrumentation.set_on_retry_hooks([])
@@ -179,7 +179,7 @@ class Environment:
 
     def __init__(self, gateway: str, tenant_id: str, environ: Mapping[str, str] | None = None) -> None:
         self._env = os.environ if environ is None else environ
-        self._prefix = f"RATEHOUSE_{gateway.upper()}_{re.sub(r'[^A-Z0-9]', '_', tenant_id.upper())}_"
+        self._prefix = variable(gateway, tenant_id)
 
     def name(self, part: str) -> str:
         """The variable that holds a part."""

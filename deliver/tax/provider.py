@@ -7,7 +7,6 @@ a provider's own addresses and shapes (`avalara`, `taxjar`), what is asked and r
 from __future__ import annotations
 
 import os
-import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 
 from deliver.http import LOOPBACK
 from ratehouse.errors import RatehouseError
+from ratehouse.secrets import variable
 
 
 class TaxError(RatehouseError):
@@ -69,7 +69,7 @@ class Environment:
 
     def __init__(self, provider: str, tenant_id: str, environ: Mapping[str, str] | None = None) -> None:
         self._env = os.environ if environ is None else environ
-        self._prefix = f"RATEHOUSE_{provider.upper()}_{re.sub(r'[^A-Z0-9]', '_', tenant_id.upper())}_"
+        self._prefix = variable(provider, tenant_id)
 
     def need(self, part: str) -> str:
         """The part.

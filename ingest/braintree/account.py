@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import braintree
 
 from ratehouse.errors import RatehouseError
+from ratehouse.secrets import variable
 
 # Seconds to wait for an answer.
 TIMEOUT = 60.0
@@ -29,7 +29,7 @@ def gateway(tenant_id: str, environ: Mapping[str, str] | None = None) -> Any:
         AccountUnknown: one is not set, or would go somewhere in the clear.
     """
     env = os.environ if environ is None else environ
-    prefix = f"RATEHOUSE_BRAINTREE_{re.sub(r'[^A-Z0-9]', '_', tenant_id.upper())}_"
+    prefix = variable("braintree", tenant_id)
     keys = {}
     for part in ("MERCHANT_ID", "PUBLIC_KEY", "PRIVATE_KEY"):
         value = env.get(prefix + part)

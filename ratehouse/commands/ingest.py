@@ -85,19 +85,23 @@ def stripe_command(
         list[str] | None, typer.Option("--resource", help="Only this resource; may be given several times.")
     ] = None,
 ) -> None:
-    """Pull what is new from Stripe; the key is in the environment, in STRIPE_API_KEY."""
+    """Pull what is new from Stripe; the key is in the environment, as for collection (RATEHOUSE_STRIPE_<TENANT>_KEY)."""
     import os
 
     from ingest.stripe.pull import RESOURCES, lister, pull
     from ratehouse.lake import Lake
+    from ratehouse.secrets import variable
     from ratehouse.settings import Settings
 
     unknown = sorted(set(resource or ()) - set(RESOURCES))
     if unknown:
         raise RatehouseError(f"There is no resource {unknown[0]}; use one of {', '.join(RESOURCES)}.")
-    key = os.environ.get("STRIPE_API_KEY")
+    name = variable("stripe", tenant, "KEY")
+    key = os.environ.get(name)
     if not key:
-        raise RatehouseError("Put the account's key into the environment as STRIPE_API_KEY.")
+        raise RatehouseError(
+            f"{name} is not set. Put the account's key into the environment of this command."
+        )
     landings = pull(
         Lake(Settings.load().lake_url), lister(key), tenant_id=tenant, resources=resource or RESOURCES
     )

@@ -89,7 +89,8 @@ def backfill(
 
 
 def doctor() -> None:
-    """Check that this installation can run: folders, lake, tenants, fonts and libraries for PDF."""
+    """Check that this installation can run (folders, lake, tenants, fonts, libraries for PDF) and that its ledger is intact."""
+    from ratehouse import ledger, warehouse
     from ratehouse.configuration import load_configuration
     from ratehouse.lake import Lake
     from ratehouse.settings import Settings
@@ -132,6 +133,14 @@ def doctor() -> None:
         f"the serving file {settings.serving_path} is published",
         None if settings.serving_path.exists() else "not yet; `ratehouse run` publishes it",
     )
+    if settings.warehouse_path.exists():
+        try:
+            with warehouse.connect(settings, read_only=True) as connection:
+                documents = connection.execute("select count(*) from ledger.invoices").fetchall()[0][0]
+                altered = ledger.altered(connection)
+            check(f"{documents} issued documents are what was issued", "; ".join(altered[:10]) or None)
+        except (RatehouseError, duckdb.Error) as error:
+            check("issued documents are what was issued", str(error))
     if not healthy:
         raise typer.Exit(1)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from ratehouse import billing, identities, period_closes, warehouse
+from ratehouse import billing, identities, ledger, period_closes, warehouse
 from ratehouse.period_closes import CloseRefused
 from ratehouse.settings import Settings
 from tests.reliability.installation import Installation
@@ -324,13 +325,22 @@ def _schema(name: str) -> str:
     return "intermediate" if name.startswith("int_") else "marts"
 
 
+def _drop(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
+    kinds = dict(
+        connection.execute(
+            "select table_schema || '.' || table_name, table_type from information_schema.tables"
+        ).fetchall()
+    )
+    connection.execute(f"drop {'view' if kinds[relation] == 'VIEW' else 'table'} {relation}")
+
+
 def _plant(settings: Settings, error: Error) -> None:
     """Spoil the relations in the warehouse itself."""
     with warehouse.connect(settings) as connection:
         for name, planted in error.planted.items():
             relation = f"{_schema(name)}.{name}"
             connection.execute(f"create table planted as {planted.format(relation=relation)}")
-            connection.execute(f"drop table {relation}")
+            _drop(connection, relation)
             connection.execute(f"create table {relation} as from planted")
             connection.execute("drop table planted")
 
@@ -364,6 +374,26 @@ def test_an_identity_notices_the_error_that_breaks_it(settings: Settings, error:
     _plant(settings, error)
     with pytest.raises(warehouse.BuildFailed, match=rf"failed in 1 node.*\n{error.test}: Got \d+ result"):
         warehouse.build(settings, command="test", select=[error.test])
+
+
+@pytest.mark.parametrize(
+    ("relation", "planted"),
+    [
+        ("invoice_lines", "select * replace (amount + 1 as amount) from {relation}"),
+        ("invoice_lines", "select * from {relation} where charge <> 'support'"),
+        ("invoices", "select * replace ('Somebody else' as bill_to_name) from {relation}"),
+        ("invoices", "select * replace (upper(content_hash) as content_hash) from {relation}"),
+    ],
+    ids=["amount", "line", "name", "hash"],
+)
+def test_a_ledger_that_was_written_to_is_noticed(settings: Settings, relation: str, planted: str) -> None:
+    with warehouse.connect(settings) as connection:
+        assert not ledger.altered(connection)
+        connection.execute(f"create table planted as {planted.format(relation=f'ledger.{relation}')}")
+        _drop(connection, f"ledger.{relation}")
+        connection.execute(f"create table ledger.{relation} as from planted")
+        assert ledger.altered(connection, "acme") and not ledger.altered(connection, "nobody")
+    assert "documents_are_what_was_issued" in identities.failing(settings, "acme")
 
 
 def test_a_month_with_errors_is_not_closed(billed: Installation, tmp_path: Path) -> None:

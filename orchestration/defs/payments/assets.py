@@ -4,7 +4,6 @@ None of them writes the warehouse: they append to the lake, and the next night r
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -32,6 +31,7 @@ from ingest.stripe import pull as stripe_pull
 from orchestration.lib.names import COLLECTION, PROCESSORS, RECOVERY_MODELS, RETRIES, SERVING
 from ratehouse.configuration import load_configuration
 from ratehouse.lake import Lake
+from ratehouse.secrets import variable
 from ratehouse.settings import Settings
 
 _FRESH = FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=6))
@@ -77,7 +77,7 @@ def processors(
 
 
 def _pull_stripe(lake: Lake, tenant: str) -> Counter[str]:
-    key = os.environ.get(_variable("STRIPE", tenant, "KEY"))
+    key = os.environ.get(variable("stripe", tenant, "KEY"))
     if not key:
         return Counter()
     landings = stripe_pull.pull(lake, stripe_pull.lister(key), tenant_id=tenant)
@@ -85,14 +85,10 @@ def _pull_stripe(lake: Lake, tenant: str) -> Counter[str]:
 
 
 def _pull_braintree(lake: Lake, tenant: str) -> Counter[str]:
-    if not os.environ.get(_variable("BRAINTREE", tenant, "MERCHANT_ID")):
+    if not os.environ.get(variable("braintree", tenant, "MERCHANT_ID")):
         return Counter()
     landings = braintree_pull.pull(lake, braintree_account.gateway(tenant), tenant_id=tenant)
     return sum((landing.rows for landing in landings.values()), Counter({"accounts": 1}))
-
-
-def _variable(gateway: str, tenant: str, part: str) -> str:
-    return f"RATEHOUSE_{gateway}_{re.sub(r'[^A-Z0-9]', '_', tenant.upper())}_{part}"
 
 
 @asset(key=RETRIES, deps=[PROCESSORS, SERVING], group_name="payments")
