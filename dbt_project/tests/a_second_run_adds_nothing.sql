@@ -1,5 +1,5 @@
 -- Identity 5. Once a run has issued what was due at a tenant's clocks, nothing is due at the same clocks: what was billed is what should have
--- been. Fails when a document would be issued again, or when a difference is left that no document settles.
+-- been. Fails when a document would be issued again, or when a difference is left that no document settles. What waits for its tax stays due.
 with
 
 tenants as (
@@ -31,4 +31,4 @@ inner join runs
         tenants.tenant_id = runs.tenant_id
         and tenants.billing_as_of = runs.billing_as_of
         and tenants.known_as_of = runs.known_as_of
-where not documents.is_draft
+where not documents.is_draft and documents.blocked_by is null

@@ -39,6 +39,7 @@ amounts as (
             when 'received' then -postings.amount
             when 'applied' then postings.amount
             when 'released' then -postings.amount
+            when 'unmatched' then -postings.amount
             when 'returned_from_rest' then postings.amount
             else 0
         end as expected

@@ -90,6 +90,7 @@ ERRORS = [
     ),
     Error(3, "documents_add_up", {"invoices": _more("total")}),
     Error(3, "documents_add_up", {"invoice_lines": "select * from {relation} where charge <> 'support'"}),
+    Error(3, "statements_end_at_what_is_open", {"account_movements": _more("amount")}),
     Error(3, "invoice_totals_are_accounted_for", {"int_payments__receivables": _more("open_amount")}),
     Error(
         4,
@@ -162,12 +163,12 @@ ERRORS = [
     Error(
         11,
         "processor_movements_are_paid_out_or_named",
-        {"reconciliation_items": "select * from {relation} where reference <> 'po_1'"},
+        {"int_reconciliation__processor": "select * from {relation} where reference <> 'po_1'"},
     ),
     Error(
         11,
         "bank_lines_are_matched_or_named",
-        {"reconciliation_items": "select * from {relation} where area <> 'bank'"},
+        {"int_reconciliation__bank": "select * from {relation} where false"},
     ),
     Error(
         12,

@@ -22,6 +22,7 @@ def test_a_tenant_with_only_its_name_works():
         "group_by": "customer",
         "late_usage": "next_invoice",
         "materiality": "0",
+        "adjustment_approval": "requested",
     }
     assert document["tax"] == {
         "provider": "table",

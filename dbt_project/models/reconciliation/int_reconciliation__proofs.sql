@@ -2,6 +2,7 @@
 -- and the residual that nobody has named, signed.
 --   processor   Σ net of all movements = Σ payouts − their named differences + what is not paid out yet; failed payouts brought nothing
 --   bank        Σ of the statements' lines = Σ of what they should hold + their named differences, and every line is in it once
+{{ config(materialized='view') }}
 with
 
 items as (

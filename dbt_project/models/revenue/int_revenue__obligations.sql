@@ -40,6 +40,17 @@ documents as (
 
 ),
 
+-- What is named twice at once is neither: its contract is refused (int_revenue__refusals).
+named_once as (
+
+    select *
+    from documents
+    qualify count(*) over (
+        partition by tenant_id, contract_id, valid_from, event_id, {{ json_text('document', 'obligation_id') }}
+    ) = 1
+
+),
+
 -- A known obligation keeps every field that a modification does not give.
 versions as (
 
@@ -56,7 +67,7 @@ versions as (
             first_value(valid_from) over history
         ) as ssp_from,
         {{ fold_json_patches('document', 'history') }} as document
-    from documents
+    from named_once
     window history as (
         partition by tenant_id, contract_id, {{ json_text('document', 'obligation_id') }}
         order by valid_from, event_id

@@ -13,13 +13,23 @@ obligations as (
     select
         tenant_id,
         contract_id,
+        event_id,
         {{ json_text('obligation', 'obligation_id') }} as obligation_id
     from (
         select
             tenant_id,
             contract_id,
+            '' as event_id,
             unnest({{ json_elements('obligations') }}) as obligation
         from contracts
+        union all
+        select
+            tenant_id,
+            contract_id,
+            event_id,
+            unnest({{ json_elements(json_part('data', 'obligations')) }}) as obligation
+        from {{ ref('stg_ratehouse__contract_events') }}
+        where type = 'modification'
     ) as listed
 
 ),
@@ -68,7 +78,7 @@ select
     contract_id,
     'repeated_obligation' as refusal
 from obligations
-group by tenant_id, contract_id, obligation_id
+group by tenant_id, contract_id, event_id, obligation_id
 having count(*) > 1
 union
 select

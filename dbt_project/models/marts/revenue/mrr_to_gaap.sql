@@ -71,6 +71,7 @@ items as (
             -- A correction is of the kind that it corrects; what has no line is a fee that is served before it is billed.
             when lines.line_type is null then 'recurring'
             when lines.line_type <> 'adjustment' then lines.line_type
+            when charges.type = 'minimum' then 'minimums'
             else coalesce(charges.type, 'other')
         end as step
     from {{ ref('int_revenue__line_schedules') }} as schedules
