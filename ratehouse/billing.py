@@ -26,6 +26,19 @@ Progress = Callable[[str], None]
 Quoter = Callable[[duckdb.DuckDBPyConnection, Lake, Sequence[str]], tuple[int, list[str]]]
 
 
+# What the issue step and the questions before it read, and the marks by which the next night knows what it need not meter again.
+FOR_ISSUING = (
+    "+int_invoicing__due_documents",
+    "+int_invoicing__due_lines",
+    "+int_credits__due_draws",
+    "+int_credits__due_note_uses",
+    "+tax_requests",
+    "+tax_ids",
+    "int_metering__made_days",
+    "int_metering__made_customers",
+)
+
+
 @dataclass(frozen=True)
 class Run:
     """What one run did.
@@ -81,16 +94,19 @@ def run(
         chosen = billable(lake, configuration, wanted, bill_day)
         issued = Issued(None, 0, 0, ())
         built = bool(chosen) or not wanted
+        whole = False
         problems: list[str] = []
         if built:
             set_clocks(lake, configuration, chosen, bill_day, known_at_the_time=known_at_the_time)
             progress("rating usage and fees")
-            refresh(settings, lake)
+            # A night in the middle of a catch-up publishes nothing: it needs what is issued, half of all models.
+            whole = publish or closing.is_stated(lake)
+            refresh(settings, lake, select=() if whole else FOR_ISSUING)
             problems = quote(settings, lake, quoter, chosen, progress=progress)
             progress("issuing documents")
             with warehouse.connect(settings) as connection:
                 issued = ledger.issue(connection, lake, tenants=chosen)
-        months_due = built and closing.is_due(settings)
+        months_due = whole and closing.is_due(settings)
         # The nights before the last of a catch-up leave what they issued to the build of the next one.
         if publish and not built:
             refresh(settings, lake)
@@ -164,11 +180,11 @@ def bill_days(
     return runs
 
 
-def refresh(settings: Settings, lake: Lake, *, full: bool = False) -> None:
-    """Build every model on the facts and the ledger as they are now."""
+def refresh(settings: Settings, lake: Lake, *, select: Sequence[str] = (), full: bool = False) -> None:
+    """Build every model, or those of `select`, on the facts and the ledger as they are now."""
     warehouse.prepare(settings, lake)
     warehouse.seed(settings)
-    warehouse.build(settings, command="run", full_refresh=full)
+    warehouse.build(settings, command="run", select=select, full_refresh=full)
 
 
 def quote(

@@ -40,6 +40,11 @@ PERIOD = (
 Row = dict[str, Any]
 
 
+def is_stated(lake: Lake) -> bool:
+    """Whether anybody has ever asked for a month to be closed."""
+    return bool(lake.files("raw/period_closes"))
+
+
 def is_due(settings: Settings) -> bool:
     """Whether any month waits to be closed, also one that would be refused as things are: the run may settle that."""
     with warehouse.connect(settings) as connection:
