@@ -214,11 +214,13 @@ def test_an_identity_that_fails_stops_its_tenant_only(acme: Installation) -> Non
         table = acme.lake.read_file(file)
         rows = [{**row, "seq": 1 if row["tenant_id"] == "acme" else row["seq"]} for row in table.to_pylist()]
         _replace(acme, file, rows)
+    # The numbers collide, and a document with another number is not what was issued.
+    broken = {"numbers_of_a_series_follow_one_another", "documents_are_what_was_issued"}
     prepared = period_closes.prepare(settings, "acme", "2026-09", by="alice")
-    assert [reason.name for reason in prepared.blockers] == ["numbers_of_a_series_follow_one_another"]
+    assert {reason.name for reason in prepared.blockers} == broken
     with pytest.raises(CloseRefused) as refused:
         period_closes.approve(settings, "acme", "2026-09", by="bob")
-    assert _names(refused) == ["numbers_of_a_series_follow_one_another"]
+    assert set(_names(refused)) == broken
     assert not acme.ledger()["closed_periods"]
     assert not identities.failing(settings, "other")
 

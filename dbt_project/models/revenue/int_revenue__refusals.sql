@@ -67,7 +67,7 @@ select
     contracts.contract_id,
     'no_allocation_basis' as refusal
 from contracts
-left join {{ ref('int_revenue__obligations') }} as promised
+left join obligations as promised
     on
         contracts.tenant_id = promised.tenant_id
         and contracts.contract_id = promised.contract_id
