@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from click.testing import Result
+from dagster import DagsterInstance, materialize
 from typer.testing import CliRunner
 
 from deliver import http
@@ -21,6 +22,10 @@ from deliver.tax.dispatch import commit, quote, quote_in_run
 from deliver.tax.outbox import read_transactions
 from deliver.tax.provider import TaxError
 from deliver.tax.taxjar import TaxJar
+from orchestration.build import build_defs
+from orchestration.defs.taxes.assets import tax_transactions
+from orchestration.lib.names import TAX_TRANSACTIONS
+from orchestration.lib.resources import BillingNight
 from ratehouse import billing
 from ratehouse.commands.tax import app
 from ratehouse.settings import Settings
@@ -338,6 +343,32 @@ def test_providers_are_told_once_what_was_issued_corrected_and_voided(
     states = [one.state for one in read_transactions(home.settings, home.lake)]
     assert sorted(states) == ["committed"] * 4 + ["voided"]
     assert seen_anywhere(home.home, KEY, ACCOUNT) == set()
+
+
+def test_the_night_tells_the_providers_and_a_second_one_finds_nothing_to_tell(
+    answered: Answered, tmp_path: Path, avatax: AvaTax, taxjar: TaxJarServer
+) -> None:
+    shutil.copytree(answered.home.home, tmp_path / "home")
+    home = Installation(tmp_path / "home")
+    avatax.documents.clear()
+    taxjar.transactions.clear()
+    nightly = build_defs(settings=home.settings).resolve_job_def("nightly")
+    assert TAX_TRANSACTIONS in nightly.asset_layer.executable_asset_keys
+
+    def night(tenants: list[str]) -> dict[str, int]:
+        with DagsterInstance.ephemeral() as instance:
+            done = materialize(
+                [tax_transactions],
+                resources={"settings": home.settings, "night": BillingNight(tenants=tenants)},
+                instance=instance,
+            )
+        (made,) = done.asset_materializations_for_node("taxes__transactions")
+        return {name: value.value for name, value in made.metadata.items() if name != "problems"}  # type: ignore[misc]
+
+    assert night(["jar"]) == {"committed": 2}
+    assert night([]) == {"committed": 2}
+    assert (len(avatax.documents), len(taxjar.transactions)) == (2, 2)
+    assert night([]) == {}
 
 
 def test_what_a_provider_saves_with_another_tax_is_not_committed(
