@@ -113,6 +113,12 @@ def terms(document: InvoiceDocument, words: Mapping[str, str]) -> dict[str, Any]
         "BT-112": money(document.total),
         "BT-115": money(document.total - document.credits_applied),
     }
+    if exchange := document.exchange:
+        accounting_digits = minor_units(exchange.currency)
+        # BR-DEC-15: two decimals here too, so the tax in a currency of three stands on the PDF alone.
+        if accounting_digits <= 2:
+            result["BT-6"] = exchange.currency
+            result["BT-111"] = f"{sign * exchange.tax:.{accounting_digits}f}"
     if document.credits_applied:
         result["BT-113"] = money(document.credits_applied)
     if document.po_number:

@@ -70,6 +70,14 @@ def tax(amount: str, percent: str = "20") -> dict[str, Any]:
     return {"line_type": "tax", "charge": None, "amount": amount, "tax_percent": percent, "tax_code": "vat"}
 
 
+def at_a_rate(rate: str, functional: str, functional_tax: str) -> dict[str, Any]:
+    """What is fixed on a document in another currency than the seller's."""
+    return {
+        "fx_base": "USD", "fx_quote": functional, "fx_rate": rate, "fx_rate_on": dt.date(2026, 1, 30), "fx_source": "ecb",
+        "functional_currency": functional, "functional_tax": functional_tax,
+    }  # fmt: skip
+
+
 STEPS = [tier("0", "1000", "1000", "0.01", "10"), tier("1000", None, "500", "0.005", "2.5")]
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "standard": (
@@ -105,6 +113,25 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "credit_note": (
         [line("credit", "base", "-100.00"), line("discount", "spring", "10.00", description="Spring"), tax("-18.00")],
         {"kind": "credit_note"},
+    ),
+    "another_currency": (
+        [line("recurring", "base", "100.00"), tax("20.00")],
+        {"currency": "USD", **at_a_rate("0.9", "EUR", "18.00")},
+    ),
+    "another_currency_credit_note": (
+        [line("credit", "base", "-100.00"), tax("-20.00")],
+        {"kind": "credit_note", "currency": "USD", **at_a_rate("0.9", "EUR", "-18.00")},
+    ),
+    "another_currency_reverse_charge": (
+        [line("recurring", "base", "100.00", "0")],
+        {
+            "bill_to_country": "DE", "bill_to_tax_id": "DE136695976", "notes": ["reverse_charge"],
+            "currency": "USD", **at_a_rate("0.9", "EUR", "0.00"),
+        },
+    ),
+    "a_seller_without_decimals": (
+        [line("recurring", "base", "100.00"), tax("20.00")],
+        {"currency": "USD", **at_a_rate("157.2", "JPY", "3144")},
     ),
     "nothing_due": ([line("recurring", "base", "0.00"), tax("0.00")], {}),
     "a_long_address": (
