@@ -78,6 +78,7 @@ def at_a_rate(rate: str, functional: str, functional_tax: str) -> dict[str, Any]
     }  # fmt: skip
 
 
+BY_CERTIFICATE = {"tax_treatment": "exempt", "certificate_number": "FR-77"}
 STEPS = [tier("0", "1000", "1000", "0.01", "10"), tier("1000", None, "500", "0.005", "2.5")]
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "standard": (
@@ -104,6 +105,18 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         {"bill_to_country": "DE", "bill_to_tax_id": "DE136695976", "notes": ["reverse_charge"]},
     ),
     "exempt": ([line("recurring", "base", "100.00", "0")], {"notes": ["tax_exempt"]}),
+    "exempt_by_a_certificate": (
+        [
+            line("recurring", "base", "100.00"), line("recurring", "aid", "50.00", "0", **BY_CERTIFICATE),
+            line("discount", "spring", "-5.00", "0", description="Spring", **BY_CERTIFICATE), tax("20.00"),
+        ],
+        {"notes": ["tax_exempt"]},
+    ),
+    "zero_rated": ([line("recurring", "food", "100.00", "0", tax_treatment="zero_rated")], {}),
+    "tax_given_back_for_a_certificate": (
+        [line("adjustment", "base", "-100.00"), line("adjustment", "base", "100.00", "0", **BY_CERTIFICATE), tax("-20.00")],
+        {"kind": "credit_note", "notes": ["tax_exempt"]},
+    ),
     "outside_the_union": ([line("recurring", "base", "100.00", None)], {"bill_to_country": "JP", "bill_to_tax_id": None}),
     "seller_outside_the_union": (
         [line("recurring", "base", "100.00", None)],
@@ -113,6 +126,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "credit_note": (
         [line("credit", "base", "-100.00"), line("discount", "spring", "10.00", description="Spring"), tax("-18.00")],
         {"kind": "credit_note"},
+    ),
+    "reverse_charge_credit_note": (
+        [line("credit", "base", "-100.00", "0", tax_treatment="reverse_charge")],
+        {"kind": "credit_note", "bill_to_country": "DE", "bill_to_tax_id": "DE136695976", "notes": ["reverse_charge"]},
     ),
     "another_currency": (
         [line("recurring", "base", "100.00"), tax("20.00")],
@@ -166,6 +183,26 @@ def test_valid_under_schema_and_schematron(case: str, syntax: Any) -> None:
     name = "GrandTotalAmount" if syntax == "cii" else "TaxInclusiveAmount"
     digits = 0 if issued.currency == "JPY" else 2
     assert text(name) == f"{abs(issued.total):.{digits}f}"
+
+
+def test_the_tax_stands_in_the_sellers_currency_too() -> None:
+    issued = document(CASES["another_currency_credit_note"][0], **CASES["another_currency_credit_note"][1])
+    for syntax, name, currency in (
+        ("cii", "TaxTotalAmount", "TaxCurrencyCode"),
+        ("ubl", "TaxAmount", "TaxCurrencyCode"),
+    ):
+        xml = etree.fromstring(einvoice_xml(issued, syntax))  # type: ignore[arg-type]
+        assert {(t.get("currencyID"), t.text) for t in xml.iter(f"{{*}}{name}")} >= {
+            ("USD", "20.00"),
+            ("EUR", "18.00"),
+        }
+        assert [found.text for found in xml.iter(f"{{*}}{currency}")] == ["EUR"]
+
+
+def test_an_exemption_names_its_certificate() -> None:
+    lines, columns = CASES["exempt_by_a_certificate"]
+    text = einvoice_xml(document(lines, **columns), "cii").decode()
+    assert "Exempt from tax, certificate FR-77" in text and "Exempt from tax under certificate FR-77." in text
 
 
 def test_the_schematron_is_alive() -> None:

@@ -204,6 +204,23 @@ def test_an_invoice_and_its_credit_note_show_what_article_226_asks_for(marts: Ma
     (text,) = text_of(render(load_document(marts.connection, "acme", "id-INV-2")))
     assert "Reverse charge: VAT is to be accounted for by the recipient." in text  # 11a
 
+    exempt = {"tax_treatment": "exempt", "certificate_number": "FR-77 <b>"}
+    for language, words in {
+        "en": "Exempt from tax under certificate FR-77 <b>.",
+        "de": "Steuerfreie Leistung, Bescheinigung FR-77 <b>.",
+        "ja": "非課税（証明書 FR-77 <b>）。",
+    }.items():
+        free = marts.invoice(
+            f"INV-{language}",
+            [month("usage", "api", "5.00", **exempt)],
+            notes=["tax_exempt"],
+            language=language,
+            seller=seller,
+            **buyer,
+        )
+        (text,) = text_of(render(load_document(marts.connection, "acme", free)))
+        assert words in text  # 11
+
     rate = {"fx_base": "EUR", "fx_quote": "USD", "fx_rate": "1.25", "fx_rate_on": dt.date(2026, 1, 30)}
     tax = [lines[0], lines[3]]
     dollars = {"currency": "USD", "fx_source": "ecb", "functional_currency": "EUR", "functional_tax": "13.68"}

@@ -71,6 +71,8 @@ TABLES: dict[str, dict[str, str]] = {
                 "model",
                 "unit_name",
                 "rated_id",
+                "certificate_number",
+                "tax_treatment",
             ],
             "varchar",
         ),
