@@ -147,7 +147,7 @@ def test_the_document_is_made_and_can_be_downloaded(page: sync_api.Page, address
         ("receivables", "Receivables", "By customer"),
         ("reconciliation", "Reconciliation", "From usage to cash"),
         ("recurring", "Recurring revenue", "What moved it"),
-        ("taxes", "Tax summary", "By country and rate"),
+        ("taxes", "Tax summary", "By place and rate"),
         ("close", "Close", "What 2026-02 posts"),
     ],
 )

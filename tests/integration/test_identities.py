@@ -90,6 +90,7 @@ ERRORS = [
     ),
     Error(3, "documents_add_up", {"invoices": _more("total")}),
     Error(3, "documents_add_up", {"invoice_lines": "select * from {relation} where charge <> 'support'"}),
+    Error(3, "tax_summary_is_the_tax_on_documents", {"tax_summary": _more("tax")}),
     Error(3, "statements_end_at_what_is_open", {"account_movements": _more("amount")}),
     Error(3, "invoice_totals_are_accounted_for", {"int_payments__receivables": _more("open_amount")}),
     Error(

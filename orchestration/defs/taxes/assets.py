@@ -29,5 +29,8 @@ def tax_transactions(
     for problem in done.problems:
         context.log.error(problem)
     return MaterializeResult(
-        metadata={"problems": len(done.problems), **{name: count for name, count in sorted(done.outcomes.items())}}
+        metadata={
+            "problems": len(done.problems),
+            **{name: count for name, count in sorted(done.outcomes.items())},
+        }
     )
