@@ -98,6 +98,8 @@ class Line:
     tax_code: str | None = None
     tax_percent: Decimal | None = None
     tax_treatment: str | None = None
+    is_charged_anew: bool = False
+    """Charged again without the tax that a certificate frees it of; another line takes back what was charged with it."""
     corrects_number: str | None = None
     tiers: tuple[Tier, ...] = ()
     beside_tiers: Decimal = ZERO
@@ -383,6 +385,7 @@ _LINES = (
         l.line_type, l.dimensions, l.service_start, l.service_end, l.quantity, l.unit_price, l.amount,
         l.currency, l.tax_code, l.tax_percent, l.charge_description, l.model, l.rated_id,
         ?l.certificate_number as certificate_number, ?l.tax_treatment as tax_treatment,
+        ?l.replaces_line_id as replaces_line_id,
         ?l.description as description, ?l.unit_name as unit_name, ?l.plan_name as line_plan_name,
         r.plan_name, r.included_quantity, r.amount as rated_amount, r.amount_exact as rated_exact,
         corrected.invoice_number as corrects_number, corrected.issued_on as corrects_on,
@@ -541,6 +544,7 @@ def _line(row: Mapping[str, Any], tiers: Sequence[Tier]) -> Line:
         tax_code=_text(row["tax_code"]),
         tax_percent=row["tax_percent"],
         tax_treatment=_text(row["tax_treatment"]),
+        is_charged_anew=row["replaces_line_id"] is not None,
         corrects_number=_text(row["corrects_number"]),
         tiers=tuple(tiers),
         beside_tiers=beside,

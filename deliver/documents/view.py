@@ -214,6 +214,9 @@ def _line_rows(line: Line, fmt: Formats, words: Words, show_tax: bool, *, keep: 
     quantity = "" if line.quantity is None else fmt.quantity(line.quantity)
     if quantity and line.unit_name:
         quantity = f"{quantity} {clean(line.unit_name)}"
+    if line.is_charged_anew:
+        notes.append(words["charged_anew"])
+        quantity = ""
     if line.line_type == "adjustment":
         # Its amount is a difference: quantity times price would be what the whole period costs.
         notes.append(words["now_in_all"].format(quantity=quantity) if quantity else "")

@@ -238,6 +238,29 @@ def test_an_invoice_and_its_credit_note_show_what_article_226_asks_for(marts: Ma
     (text,) = text_of(render(load_document(marts.connection, "acme", note)))
     assert "Corrects invoice INV-1 of 1 Feb 2026" in text  # article 219
 
+    untaxed = marts.invoice(
+        "CN-2",
+        [
+            month("adjustment", "base", "-25.00", quantity="1", tax_percent="19", tax_code="vat"),
+            month(
+                "adjustment",
+                "base",
+                "25.00",
+                quantity="1",
+                tax_percent="0",
+                replaces_line_id="id-INV-1-0",
+                **exempt,
+            ),
+            {"line_type": "tax", "charge": "t", "amount": "-4.75", "tax_percent": "19", "tax_code": "vat"},
+        ],
+        kind="credit_note",
+        corrects_invoice_id="id-INV-1",
+        seller=seller,
+        notes=["tax_exempt"],
+    )
+    (text,) = text_of(render(load_document(marts.connection, "acme", untaxed)))
+    assert "charged again without tax" in text and "VAT 19% on -€25.00 -€4.75" in text
+
 
 def test_an_address_of_two_hundred_lines_and_a_formula_for_a_name_are_printed(marts: Marts) -> None:
     document = document_of(

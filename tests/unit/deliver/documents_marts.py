@@ -73,6 +73,7 @@ TABLES: dict[str, dict[str, str]] = {
                 "rated_id",
                 "certificate_number",
                 "tax_treatment",
+                "replaces_line_id",
             ],
             "varchar",
         ),
