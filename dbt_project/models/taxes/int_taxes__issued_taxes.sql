@@ -15,6 +15,19 @@ invoices as (
 
 ),
 
+-- What a correction points at, where a provider was asked about it.
+originals as (
+
+    select
+        tenant_id,
+        line_id,
+        tax_request_hash,
+        tax_item_no
+    from ledger_lines
+    where tax_request_hash is not null
+
+),
+
 lines as (
 
     select
@@ -42,7 +55,7 @@ lines as (
         on
             ledger_lines.tenant_id = invoices.tenant_id
             and ledger_lines.invoice_id = invoices.invoice_id
-    left join ledger_lines as originals
+    left join originals
         on
             ledger_lines.tenant_id = originals.tenant_id
             and ledger_lines.corrects_line_id = originals.line_id
