@@ -21,6 +21,16 @@ ROOT = Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "tests" / "scenarios"
 # Test files that ask for the scenario warehouse, so one worker gets them all and makes it once.
 _SCENARIO_FILES = ("tests/integration/test_scenarios.py", "tests/architecture/test_marts.py")
+# What takes more than half a minute, the longest first: the last file to start is to be a short one.
+_LONG_FILES = (
+    *_SCENARIO_FILES,
+    "tests/reliability/test_nights.py",
+    "tests/integration/test_collection.py",
+    "tests/integration/test_random_timelines.py",
+    "tests/integration/test_identities.py",
+    "tests/integration/test_orchestration.py",
+    "tests/integration/test_tax.py",
+)
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,12 @@ def _main_module() -> Iterator[None]:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Asked by pytest-xdist; its own grouping by mark (`--dist loadgroup`) does nothing with pytest 9.2."""
+    # By itself it starts with the files of the most tests, and a file of four tests that take minutes would come last.
+    config.option.loadscopereorder = False
     return _ByWarehouse(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the scenarios: they take longest."""
-    items.sort(key=lambda item: "scenario_warehouse" not in getattr(item, "fixturenames", ()))
+    """Start with the files that take longest."""
+    place = {file: number for number, file in enumerate(_LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.nodeid.split("::")[0], len(place)))
