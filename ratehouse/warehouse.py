@@ -307,7 +307,9 @@ def _parse_for_any_path() -> None:
     from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
     keys = DuckDBCredentials._connection_keys
-    DuckDBCredentials._connection_keys = lambda self: tuple(key for key in keys(self) if key != "path")
+    DuckDBCredentials._connection_keys = lambda self: tuple(  # type: ignore[method-assign]
+        key for key in keys(self) if key != "path"
+    )
 
 
 @contextmanager

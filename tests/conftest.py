@@ -19,17 +19,26 @@ from ratehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "tests" / "scenarios"
-# Test files that ask for the scenario warehouse, so one worker gets them all and makes it once.
-_SCENARIO_FILES = ("tests/integration/test_scenarios.py", "tests/architecture/test_marts.py")
+# Test files that stand on the same warehouse: one worker gets them all and makes it once.
+_TOGETHER = (
+    ("tests/integration/test_scenarios.py", "tests/architecture/test_marts.py"),
+    (
+        "tests/unit/dashboards/test_pages.py",
+        "tests/unit/dashboards/test_data.py",
+        "tests/unit/test_explain.py",
+        "tests/browser/test_finance.py",
+    ),
+)
 # What takes more than half a minute, the longest first: the last file to start is to be a short one.
-_LONG_FILES = (
-    *_SCENARIO_FILES,
+_LONG = (
+    "tests/integration/test_scenarios.py",
     "tests/reliability/test_nights.py",
     "tests/integration/test_collection.py",
     "tests/integration/test_random_timelines.py",
-    "tests/integration/test_identities.py",
-    "tests/integration/test_orchestration.py",
     "tests/integration/test_tax.py",
+    "tests/integration/test_orchestration.py",
+    "tests/unit/dashboards/test_pages.py",
+    "tests/integration/test_identities.py",
 )
 
 
@@ -49,12 +58,16 @@ def scenario_warehouse(tmp_path_factory: pytest.TempPathFactory) -> ScenarioWare
     return ScenarioWarehouse(settings, {outcome.scenario: outcome for outcome in outcomes})
 
 
+def _scope(file: str) -> str:
+    """Of files that belong together the first, else the file itself."""
+    return next((files[0] for files in _TOGETHER if file in files), file)
+
+
 class _ByWarehouse(LoadFileScheduling):
-    """A file's tests share a worker and so its fixtures; the files that share the scenario warehouse are one."""
+    """A file's tests share a worker and so its fixtures; files that share a warehouse are one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        return _SCENARIO_FILES[0] if file in _SCENARIO_FILES else file
+        return _scope(super()._split_scope(nodeid))
 
 
 @pytest.fixture(autouse=True)
@@ -74,5 +87,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the files that take longest."""
-    place = {file: number for number, file in enumerate(_LONG_FILES)}
-    items.sort(key=lambda item: place.get(item.nodeid.split("::")[0], len(place)))
+    place = {file: number for number, file in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(_scope(item.nodeid.split("::")[0]), len(place)))
