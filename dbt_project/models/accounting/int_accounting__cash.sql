@@ -1,5 +1,5 @@
 -- Money of customers whose documents we issue, on the day it became known: payments and what they are applied to, refunds, disputes, the
--- processor's fees and payouts, the credit that documents drew, and what was given up. With a processor it goes through clearing
+-- processor's fees and payouts, the credit that documents drew, what was given up, and what people accepted. With a processor it goes through clearing
 -- until the processor pays out.
 with
 
@@ -212,6 +212,38 @@ given_up as (
 
 ),
 
+-- What a person let stand of a difference of the bank or the processor, from the day of the decision until it is withdrawn.
+accepted as (
+
+    select
+        decisions.tenant_id,
+        'acceptance' as kind,
+        decisions.acceptance_id as source_id,
+        {{ local_date('decisions.at', 'tenants.timezone') }} as posted_on,
+        cast(null as varchar) as customer_id,
+        decisions.currency,
+        cast(null as varchar) as invoice_id,
+        [
+            { 'role': case decisions.area when 'bank' then 'cash' else 'clearing' end, 'amount': decisions.amount },
+            { 'role': decisions.account_role, 'amount': -decisions.amount }
+        ] as sides
+    from (
+        select
+            *,
+            decided_at as at
+        from {{ ref('stg_ratehouse__manual_acceptances') }}
+        union all by name
+        select
+            * replace (-amount as amount),
+            replaced_at as at
+        from {{ ref('stg_ratehouse__manual_acceptances') }}
+        where replaced_at is not null
+    ) as decisions
+    inner join tenants on decisions.tenant_id = tenants.tenant_id
+    where decisions.action = 'accept' and decisions.area in ('bank', 'processor') and decisions.account_role is not null
+
+),
+
 sided as (
 
     select
@@ -229,6 +261,8 @@ sided as (
         select * from draws
         union all
         select * from given_up
+        union all
+        select * from accepted
     ) as every
 
 )
