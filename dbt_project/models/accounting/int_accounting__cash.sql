@@ -82,24 +82,42 @@ moved as (
 
 ),
 
--- An open dispute takes the money and waits for its outcome; won, the money comes back.
+-- What each telling of a dispute says of the money that is away, and of its fee so far. Several tellings of one fee are one fee.
+dispute_states as (
+
+    select
+        *,
+        case when stage in ('open', 'lost', 'partially_lost') then amount else 0 end as away_amount,
+        coalesce(last_value(fee ignore nulls) over (partition by tenant_id, dispute_id order by state_no), 0) as fee_so_far
+    from {{ ref('stg_ratehouse__dispute_states') }}
+
+),
+
+-- A dispute takes the money and waits for its outcome; what is won comes back.
 disputed as (
 
     select
         disputes.tenant_id,
         'dispute' as kind,
         disputes.dispute_id as source_id,
-        {{ local_date('disputes.effective_at', 'tenants.timezone') }} as posted_on,
+        {{ local_date('disputes.recorded_at', 'tenants.timezone') }} as posted_on,
         payments.customer_id,
         disputes.currency,
         cast(null as varchar) as invoice_id,
         [
-            { 'role': 'disputes', 'amount': case disputes.stage when 'open' then disputes.amount when 'won' then -disputes.amount else 0 end },
-            { 'role': payments.money_role, 'amount': case disputes.stage when 'open' then -disputes.amount when 'won' then disputes.amount else 0 end },
-            { 'role': 'fees', 'amount': coalesce(disputes.fee, 0) },
-            { 'role': payments.money_role, 'amount': -coalesce(disputes.fee, 0) }
+            { 'role': 'disputes', 'amount': disputes.away_change },
+            { 'role': payments.money_role, 'amount': -disputes.away_change },
+            { 'role': 'fees', 'amount': disputes.fee_change },
+            { 'role': payments.money_role, 'amount': -disputes.fee_change }
         ] as sides
-    from {{ ref('stg_ratehouse__dispute_states') }} as disputes
+    from (
+        select
+            *,
+            away_amount - coalesce(lag(away_amount) over telling, 0) as away_change,
+            fee_so_far - coalesce(lag(fee_so_far) over telling, 0) as fee_change
+        from dispute_states
+        window telling as (partition by tenant_id, dispute_id order by state_no)
+    ) as disputes
     inner join payments
         on
             disputes.tenant_id = payments.tenant_id
@@ -108,22 +126,80 @@ disputed as (
 
 ),
 
+-- What the processor takes for its movements, and the movements that are its fees. The fee of a dispute is the dispute's.
 fees as (
 
     select
-        tenant_id,
+        movements.tenant_id,
         'fee' as kind,
-        balance_transaction_id as source_id,
-        available_on as posted_on,
+        movements.balance_transaction_id as source_id,
+        movements.available_on as posted_on,
         cast(null as varchar) as customer_id,
-        currency,
+        movements.currency,
         cast(null as varchar) as invoice_id,
         [
-            { 'role': 'fees', 'amount': fee },
-            { 'role': 'clearing', 'amount': -fee }
+            { 'role': 'fees', 'amount': movements.taken },
+            { 'role': 'clearing', 'amount': -movements.taken }
         ] as sides
-    from {{ ref('stg_ratehouse__balance_transactions') }}
-    where fee <> 0 and available_on is not null
+    from (
+        select
+            *,
+            case when source_id in (select dispute_id from dispute_states where dispute_states.tenant_id = balance_transactions.tenant_id) then 0 else fee end
+            - case when reporting_category in ('fee', 'stripe_fee', 'stripe_fx_fee', 'network_cost', 'tax', 'tax_fee') then gross else 0 end as taken
+        from {{ ref('stg_ratehouse__balance_transactions') }} as balance_transactions
+    ) as movements
+    where movements.taken <> 0 and movements.available_on is not null
+
+),
+
+-- Money that the processor changed into the currency of the account: it leaves clearing in the one and enters it in the other. What the rate
+-- of the processor differs from that of the day is a gain or a loss.
+exchanged as (
+
+    select
+        movements.tenant_id,
+        'exchange' as kind,
+        movements.balance_transaction_id as source_id,
+        movements.available_on as posted_on,
+        cast(null as varchar) as customer_id,
+        unnest([sources.currency, movements.currency]) as currency,
+        cast(null as varchar) as invoice_id,
+        unnest([
+            [
+                { 'role': 'fx_gain_loss', 'amount': sources.amount },
+                { 'role': 'clearing', 'amount': -sources.amount }
+            ],
+            [
+                { 'role': 'clearing', 'amount': movements.gross },
+                { 'role': 'fx_gain_loss', 'amount': -movements.gross }
+            ]
+        ]) as sides
+    from {{ ref('stg_ratehouse__balance_transactions') }} as movements
+    inner join (
+        select
+            tenant_id,
+            unnest([payment_id, provider_id]) as source_id,
+            'payment' as kind,
+            currency,
+            amount
+        from payments
+        where status = 'succeeded'
+        union
+        select
+            tenant_id,
+            refund_id as source_id,
+            'refund' as kind,
+            currency,
+            -amount as amount
+        from {{ ref('stg_ratehouse__refund_states') }}
+        where coalesce(status, 'succeeded') = 'succeeded' and state_no = 1
+    ) as sources
+        on
+            movements.tenant_id = sources.tenant_id
+            and movements.source_id = sources.source_id
+            and movements.currency <> sources.currency
+            and case sources.kind when 'refund' then movements.reporting_category = 'refund' else movements.reporting_category in ('charge', 'payment') end
+    where movements.available_on is not null
 
 ),
 
@@ -255,6 +331,8 @@ sided as (
         select * from disputed
         union all
         select * from fees
+        union all
+        select * from exchanged
         union all
         select * from payouts
         union all
