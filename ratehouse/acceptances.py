@@ -111,6 +111,10 @@ def accept(
         AcceptanceRefused: something of it is missing or cannot be.
         LakeNotWritable: the lake takes no files.
     """
+    if account_role is not None and item.status == "fee_variance":
+        raise AcceptanceRefused(
+            "The fee is in the books as it was taken; without an account its difference is noted as seen."
+        )
     if account_role is not None and item.area not in POSTED:
         raise AcceptanceRefused(
             f"An item of {item.area} is about documents: give a credit, refund or match it. Without an account it is only noted."

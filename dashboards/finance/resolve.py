@@ -144,7 +144,7 @@ def _decide(tenant_id: str, area: str, item: data.Row, about: data.Row) -> None:
 def _accept(tenant_id: str, area: str, item: data.Row) -> None:
     """Let the item stand, and say which account takes its difference where one does."""
     difference = item["difference"] if item["difference"] is not None else item["actual_amount"]
-    posted = area in acceptances.POSTED
+    posted = area in acceptances.POSTED and item["status"] != "fee_variance"
     with st.form("accept", border=True):
         st.markdown(f"**Nothing explains it: let {figures.money(difference, item['currency'])} stand**")
         account = st.selectbox(

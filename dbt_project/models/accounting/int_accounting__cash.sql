@@ -316,7 +316,7 @@ accepted as (
         where replaced_at is not null
     ) as decisions
     inner join tenants on decisions.tenant_id = tenants.tenant_id
-    where decisions.action = 'accept' and decisions.area in ('bank', 'processor') and decisions.account_role is not null
+    where decisions.action = 'accept' and decisions.area in ('bank', 'processor') and decisions.item_status <> 'fee_variance' and decisions.account_role is not null
 
 ),
 

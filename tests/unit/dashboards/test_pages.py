@@ -197,9 +197,16 @@ def test_receivables_are_by_age_and_customer(home: Path) -> None:
         "Open": "122.25 USD",
         "Overdue": "101.20 USD",
         "In dispute": "0.00 USD",
+        "Days of sales outstanding": "29.0",
+        "Allowance for bad debt": "Not stated",
         "Dunning actions due": "0",
     }
-    customers, invoices = test.dataframe[0].value, test.dataframe[1].value
+    customers, months, invoices = (test.dataframe[position].value for position in range(3))
+    assert (months["period"][0], months["open_amount"][0], months["overdue_amount"][0]) == (
+        "2026-03",
+        "122.25",
+        "101.20",
+    )
     assert customers.to_dict("records") == [
         {
             "customer": "Customer of shop",
