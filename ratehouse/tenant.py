@@ -284,17 +284,13 @@ class Dunning(Ladder):
         common = {key: value for key, value in data.items() if key != "segments"}
         # Two ways to say when a retry is due: the segment's own counts.
         ways = ("retry", "retry_days")
-        filled = [
-            {
-                key: value
-                for key, value in common.items()
-                if key not in ways or not any(way in segment for way in ways)
-            }
-            | segment
-            if isinstance(segment, Mapping)
-            else segment
-            for segment in data["segments"]
-        ]
+        filled: list[Any] = []
+        for segment in data["segments"]:
+            if not isinstance(segment, Mapping):
+                filled.append(segment)
+                continue
+            own = ways if any(way in segment for way in ways) else ()
+            filled.append({key: value for key, value in common.items() if key not in own} | dict(segment))
         return {**data, "segments": filled}
 
     @property
@@ -469,25 +465,25 @@ def _check(tenant: Tenant, source: Source) -> None:
                 source.add("unknown_key", (*place, role), detail)
     _check_ladder(tenant.dunning, ("dunning",), source)
     for position, segment in enumerate(tenant.dunning.segments):
-        place = ("dunning", "segments", position)
-        _check_ladder(segment, place, source)
+        where: tuple[str | int, ...] = ("dunning", "segments", position)
+        _check_ladder(segment, where, source)
         if segment.customers is None and segment.countries is None and not segment.metadata:
             detail = "says nothing about whom it takes; give customers, countries or metadata."
-            source.add("missing_key", (*place, "segment"), detail)
+            source.add("missing_key", (*where, "segment"), detail)
         if segment.segment in {earlier.segment for earlier in tenant.dunning.segments[:position]}:
-            source.add("bad_value", (*place, "segment"), "is the name of an earlier segment.")
+            source.add("bad_value", (*where, "segment"), "is the name of an earlier segment.")
 
 
-def _check_ladder(ladder: Ladder, place: tuple[str | int, ...], source: Source) -> None:
+def _check_ladder(ladder: Ladder, where: tuple[str | int, ...], source: Source) -> None:
     if ladder.retry is not None and ladder.retry_days:
-        source.add("bad_value", (*place, "retry"), "either `retry: model` or retry_days, not both.")
+        source.add("bad_value", (*where, "retry"), "either `retry: model` or retry_days, not both.")
     recovery = ladder.recovery
     if recovery.random_percent + recovery.fixed_percent > 100:
         detail = "together with random_percent this is more than 100."
-        source.add("bad_value", (*place, "recovery", "fixed_percent"), detail)
+        source.add("bad_value", (*where, "recovery", "fixed_percent"), detail)
     steps = [step.after_days for step in ladder.steps]
     if steps != sorted(steps):
-        source.add("bad_value", (*place, "steps"), "steps go in the order of their after_days.")
+        source.add("bad_value", (*where, "steps"), "steps go in the order of their after_days.")
 
 
 def _check_tax(tenant: Tenant, source: Source) -> None:
