@@ -315,7 +315,7 @@ def billed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture
 def settings(billed: Installation, tmp_path: Path) -> Iterator[Settings]:
-    """The home, whose warehouse may be spoilt: it is put back. At another path dbt would parse the project anew."""
+    """The home, whose warehouse may be spoilt: it is put back."""
     file = billed.settings.warehouse_path
     shutil.copyfile(file, tmp_path / "kept.duckdb")
     yield billed.settings
@@ -374,7 +374,7 @@ def test_without_an_error_every_identity_holds(billed: Installation) -> None:
 def test_an_identity_notices_the_error_that_breaks_it(settings: Settings, error: Error) -> None:
     _plant(settings, error)
     with pytest.raises(warehouse.BuildFailed, match=rf"failed in 1 node.*\n{error.test}: Got \d+ result"):
-        warehouse.build(settings, command="test", select=[error.test])
+        warehouse.build(settings, command="test", select=[error.test], flags=warehouse.NO_ARTIFACTS)
 
 
 @pytest.mark.parametrize(
