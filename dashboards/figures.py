@@ -44,6 +44,7 @@ _LABELS = {
     "future_time": "Time in the future",
     "bad_number": "Unreadable number",
     "bad_json": "Unreadable properties",
+    "unknown_account": "Another account",
     "unknown_key": "Unknown column",
     "too_large": "Properties too large",
 }

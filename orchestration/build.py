@@ -14,6 +14,13 @@ from dagster_dbt import DbtProject
 from orchestration.defs.alerts.sensors import failed_checks, failed_runs
 from orchestration.defs.dbt.assets import dbt_definitions
 from orchestration.defs.documents.assets import documents
+from orchestration.defs.front_door.assets import (
+    accepted_events_are_landed,
+    front_door,
+    front_door_sensor,
+    landing_front_door,
+    notices_keep_coming,
+)
 from orchestration.defs.landing.assets import landing, tenants_in_order, usage_events
 from orchestration.defs.landing.checks import landed_quality
 from orchestration.defs.ledger.assets import close_definition, issue
@@ -77,11 +84,18 @@ def build_defs(
             retries,
             collection,
             recovery_models,
+            front_door,
         ],
-        asset_checks=[tenants_in_order, landed_quality, charges_are_answered],
-        jobs=[nightly, backfill, sending, collect, train],
+        asset_checks=[
+            tenants_in_order,
+            landed_quality,
+            charges_are_answered,
+            accepted_events_are_landed,
+            notices_keep_coming,
+        ],
+        jobs=[nightly, backfill, sending, collect, train, landing_front_door],
         schedules=[nightly_schedule, sending_schedule, collect_schedule, train_schedule],
-        sensors=[failed_checks, failed_runs],
+        sensors=[failed_checks, failed_runs, front_door_sensor],
         resources=resources,
         # Steps of one run would wait for the one writer anyway, and each step in a process of its own would
         # load everything again.

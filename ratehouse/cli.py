@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command("demo")(operate.demo)
 app.command("run")(operate.run)
 app.command("backfill")(operate.backfill)
+app.command("serve")(operate.serve)
 app.command("doctor")(operate.doctor)
 app.command("close")(close.close)
 app.command("explain")(explain.explain)

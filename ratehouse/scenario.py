@@ -46,6 +46,7 @@ FACTS = (
     "bank_lines",
     "bank_statements",
     "manual_matches",
+    "manual_acceptances",
     "imported_invoice_lines",
     "fx_rates",
     "tax_quotes",

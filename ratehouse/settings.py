@@ -32,6 +32,7 @@ class Settings(BaseModel):
     serving_dir: Path
     documents_url: str
     tenants_dir: Path
+    spool_dir: Path
     memory_limit: str | None = None
     threads: int | None = None
     dbt_project_dir: Path = _DBT_PROJECT
@@ -64,6 +65,7 @@ class Settings(BaseModel):
             serving_dir=path("RATEHOUSE_SERVING", "data/serving"),
             documents_url=url("RATEHOUSE_DOCUMENTS", "data/documents"),
             tenants_dir=path("RATEHOUSE_TENANTS", "tenants"),
+            spool_dir=path("RATEHOUSE_SPOOL", "data/spool"),
             memory_limit=env.get("RATEHOUSE_MEMORY_LIMIT") or None,
             threads=_positive(env.get("RATEHOUSE_THREADS"), "RATEHOUSE_THREADS"),
         )

@@ -137,6 +137,9 @@ _CONTRACT_EVENT_TYPES = frozenset(
     "delivered redeemed progress breakage modification estimate billed paid credit refund cancelled".split()
 )
 
+# Accounts that can take what the bank or the processor has and no document explains. None of them has a sub-ledger.
+ACCEPTED_AS = frozenset({"fees", "bad_debt", "fx_gain_loss", "interest_income", "interest_expense"})
+
 _DELIVERY_EVENTS = frozenset(
     "queued claimed sent refused deferred failed received not_received bounced retried".split()
 )
@@ -366,6 +369,24 @@ STREAMS: dict[str, Stream] = {
                 Column("reason"),
             ),
             key=("match_id",),
+        ),
+        Stream(
+            # what a person lets stand of an item of the reconciliation, and the account that takes the difference
+            "manual_acceptances",
+            (
+                _id("acceptance_id"),
+                _need("area", choices=frozenset({"cash", "processor", "bank"})),
+                _need("item_status"),
+                _need("reference"),
+                _need("action", choices=frozenset({"accept", "withdraw"})),
+                _need("amount", "money"),
+                _need("currency"),
+                Column("account_role", choices=ACCEPTED_AS),
+                _need("decided_by"),
+                _need("effective_at", "instant"),
+                Column("reason"),
+            ),
+            key=("acceptance_id",),
         ),
         Stream(
             # what Stripe sent, to the letter; an object is told as often as it changes

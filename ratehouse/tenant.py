@@ -14,7 +14,7 @@ from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 from stdnum import iban
 from stdnum.exceptions import ValidationError
 
@@ -245,7 +245,7 @@ class Recovery(Strict):
     retry_cost: dict[Currency, PositiveAmount] = Field(default_factory=dict)
 
 
-class Dunning(Strict):
+class Ladder(Strict):
     """How unpaid invoices are followed up. By default nothing is retried and nobody is written to."""
 
     retry_days: list[Count] = Field(default_factory=list)
@@ -261,6 +261,44 @@ class Dunning(Strict):
     quiet_hours: Annotated[list[ClockTime], Field(min_length=2, max_length=2)] | None = None
 
 
+class DunningSegment(Ladder):
+    """Customers with a ladder of their own: those that are named, of these countries, or whose metadata say all of this."""
+
+    segment: Text
+    customers: list[Text] | None = None
+    countries: list[Country] | None = None
+    metadata: dict[Text, Text] = Field(default_factory=dict)
+
+
+class Dunning(Ladder):
+    """The ladder of everybody, and of segments; the first segment that takes a customer counts."""
+
+    segments: list[DunningSegment] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_segments(cls, data: Any) -> Any:
+        """What a segment does not say is as for everybody."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("segments"), list):
+            return data
+        common = {key: value for key, value in data.items() if key != "segments"}
+        # Two ways to say when a retry is due: the segment's own counts.
+        ways = ("retry", "retry_days")
+        filled: list[Any] = []
+        for segment in data["segments"]:
+            if not isinstance(segment, Mapping):
+                filled.append(segment)
+                continue
+            own = ways if any(way in segment for way in ways) else ()
+            filled.append({key: value for key, value in common.items() if key not in own} | dict(segment))
+        return {**data, "segments": filled}
+
+    @property
+    def uses_model(self) -> bool:
+        """Whether a model may choose the times of anybody's retries."""
+        return any(ladder.retry == "model" for ladder in (self, *self.segments))
+
+
 class Mail(Strict):
     """Documents by e-mail. Those issued before `since` are never sent; without it nothing is."""
 
@@ -272,12 +310,41 @@ class Mail(Strict):
     attach: Literal["pdf", "facturx"] = "pdf"
 
 
+class FeeTerm(Strict):
+    """What a processor agreed to take of a payment: a share and a fixed amount, in the currency it is settled in."""
+
+    provider: Text | None = None
+    method: Text | None = None
+    currency: Currency | None = None
+    percent: Percent = Decimal(0)
+    fixed: Amount = Decimal(0)
+    tolerance: Amount = Decimal(0)
+
+
 class Collection(Strict):
     """Money taken from stored payment methods. Invoices issued before `since` are never charged; without a gateway none is."""
 
     gateway: Literal["stripe", "braintree"] | None = None
     since: Date | None = None
     merchant_accounts: dict[Currency, Text] = Field(default_factory=dict)
+    fees: list[FeeTerm] = Field(default_factory=list)
+
+
+class Allowance(Strict):
+    """Which share of what is open will not be paid, in percent, by its age (ASC 326, IFRS 9: a provision matrix)."""
+
+    not_due: Percent | None = None
+    days_30: Percent | None = Field(default=None, alias="1-30")
+    days_60: Percent | None = Field(default=None, alias="31-60")
+    days_90: Percent | None = Field(default=None, alias="61-90")
+    older: Percent | None = Field(default=None, alias="90+")
+
+
+class Receivables(Strict):
+    """What is expected of receivables: what will not be paid, and what customers of a country withhold as a tax of theirs."""
+
+    allowance: Allowance = Allowance()
+    withholding: dict[Country, Percent] = Field(default_factory=dict)
 
 
 class Revenue(Strict):
@@ -335,6 +402,7 @@ class Tenant(Strict):
     dunning: Dunning = Dunning()
     mail: Mail = Mail()
     collection: Collection = Collection()
+    receivables: Receivables = Receivables()
     accounts: dict[Text, Text] = Field(default_factory=dict)
     accounting: Accounting = Accounting()
     revenue: Revenue = Revenue()
@@ -395,15 +463,27 @@ def _check(tenant: Tenant, source: Source) -> None:
             if role not in ACCOUNTS:
                 detail = f"is no account role. Known: {', '.join(ACCOUNTS)}."
                 source.add("unknown_key", (*place, role), detail)
-    if tenant.dunning.retry is not None and tenant.dunning.retry_days:
-        source.add("bad_value", ("dunning", "retry"), "either `retry: model` or retry_days, not both.")
-    recovery = tenant.dunning.recovery
+    _check_ladder(tenant.dunning, ("dunning",), source)
+    for position, segment in enumerate(tenant.dunning.segments):
+        where: tuple[str | int, ...] = ("dunning", "segments", position)
+        _check_ladder(segment, where, source)
+        if segment.customers is None and segment.countries is None and not segment.metadata:
+            detail = "says nothing about whom it takes; give customers, countries or metadata."
+            source.add("missing_key", (*where, "segment"), detail)
+        if segment.segment in {earlier.segment for earlier in tenant.dunning.segments[:position]}:
+            source.add("bad_value", (*where, "segment"), "is the name of an earlier segment.")
+
+
+def _check_ladder(ladder: Ladder, where: tuple[str | int, ...], source: Source) -> None:
+    if ladder.retry is not None and ladder.retry_days:
+        source.add("bad_value", (*where, "retry"), "either `retry: model` or retry_days, not both.")
+    recovery = ladder.recovery
     if recovery.random_percent + recovery.fixed_percent > 100:
         detail = "together with random_percent this is more than 100."
-        source.add("bad_value", ("dunning", "recovery", "fixed_percent"), detail)
-    steps = [step.after_days for step in tenant.dunning.steps]
+        source.add("bad_value", (*where, "recovery", "fixed_percent"), detail)
+    steps = [step.after_days for step in ladder.steps]
     if steps != sorted(steps):
-        source.add("bad_value", ("dunning", "steps"), "steps go in the order of their after_days.")
+        source.add("bad_value", (*where, "steps"), "steps go in the order of their after_days.")
 
 
 def _check_tax(tenant: Tenant, source: Source) -> None:

@@ -1,22 +1,23 @@
-"""One item of the reconciliation, both of its sides, and a person's decision about it.
+"""One item of the reconciliation, both of its sides, and what a person decides: what it belongs with, or that it stands as it is.
 
 Belongs here: what the decision is about, and what could be the other side. Does not belong here: what a decision does,
-which is SQL, and appending it, which is `ratehouse.matches`.
+which is SQL, and appending it, which is `ratehouse.matches` and `ratehouse.acceptances`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import streamlit as st
 
 from dashboards import data, figures
 from dashboards.finance import shell
-from ratehouse import matches
+from ratehouse import acceptances, matches
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
+from ratehouse.stream_schema import ACCEPTED_AS
 
 # Area -> what the item is -> what it can be matched with, and whether the item stands on the left.
 PARTNERS: dict[str, dict[str, tuple[str, bool]]] = {
@@ -46,12 +47,17 @@ def show(tenant: data.Row, area: str, item: data.Row) -> None:
     )
     _sides(sides)
     about = next((row for row in sides if row["side"] == 1 and row["kind"] in PARTNERS.get(area, {})), None)
+    if item["status"] in ("accepted", "acceptance_without_effect"):
+        _withdraw(tenant_id, area, item)
+        return
     if about is None:
         st.caption(
             "What explains this is a fact of its own system: a credit note, a rate, a statement of the bank."
         )
-        return
-    _decide(tenant_id, area, item, about)
+    else:
+        _decide(tenant_id, area, item, about)
+    if item["status"] not in ("matched", "match_without_effect") and item["currency"] is not None:
+        _accept(tenant_id, area, item)
 
 
 def _sides(sides: Sequence[data.Row]) -> None:
@@ -119,21 +125,82 @@ def _decide(tenant_id: str, area: str, item: data.Row, about: data.Row) -> None:
         if not st.form_submit_button("Decide", type="primary"):
             return
     own, found = item["reference"], other or ""
-    try:
-        decided = matches.decide(
-            Lake(Settings.load().lake_url),
-            tenant_id=tenant_id,
-            area=area,
-            left=own if is_left else found,
-            right=found if is_left else own,
-            action=action,
-            by=by,
-            reason=reason,
+    _note(
+        lambda lake: (
+            matches.decide(
+                lake,
+                tenant_id=tenant_id,
+                area=area,
+                left=own if is_left else found,
+                right=found if is_left else own,
+                action=action,
+                by=by,
+                reason=reason,
+            ).is_new
         )
+    )
+
+
+def _accept(tenant_id: str, area: str, item: data.Row) -> None:
+    """Let the item stand, and say which account takes its difference where one does."""
+    difference = item["difference"] if item["difference"] is not None else item["actual_amount"]
+    posted = area in acceptances.POSTED and item["status"] != "fee_variance"
+    with st.form("accept", border=True):
+        st.markdown(f"**Nothing explains it: let {figures.money(difference, item['currency'])} stand**")
+        account = st.selectbox(
+            "Which account takes it",
+            ["", *sorted(ACCEPTED_AS)] if posted else [""],
+            format_func=lambda role: (
+                figures.label(role) if role else "None: it is booked elsewhere, or is no money"
+            ),
+            index=None if posted else 0,
+            placeholder="A fee of the bank: Fees",
+            key="accept_account",
+        )
+        left, right = st.columns(2)
+        by = left.text_input("Who you are", key="accept_by")
+        reason = right.text_input("Why", key="accept_reason")
+        if not st.form_submit_button("Let it stand"):
+            return
+    if account is None:
+        st.error("Say which account takes it, or that none does.")
+        return
+    about = acceptances.Item(area, item["status"], item["reference"], difference, item["currency"])
+    _note(
+        lambda lake: (
+            acceptances.accept(
+                lake, about, tenant_id=tenant_id, account_role=account or None, by=by, reason=reason
+            ).is_new
+        )
+    )
+
+
+def _withdraw(tenant_id: str, area: str, item: data.Row) -> None:
+    """Make an exception of it again."""
+    with st.form("withdraw", border=True):
+        st.markdown("**Take the acceptance back: it is an exception again, and what was booked is reversed**")
+        left, right = st.columns(2)
+        by = left.text_input("Who you are", key="withdraw_by")
+        reason = right.text_input("Why", key="withdraw_reason")
+        if not st.form_submit_button("Take it back"):
+            return
+    _note(
+        lambda lake: (
+            acceptances.withdraw(
+                lake, tenant_id=tenant_id, area=area, reference=item["reference"], by=by, reason=reason
+            ).is_new
+        )
+    )
+
+
+def _note(append: Callable[[Lake], bool]) -> None:
+    """Append a decision and say what became of it."""
+    try:
+        is_new = append(Lake(Settings.load().lake_url))
     except RatehouseError as error:
         st.error(error.message)
         return
-    if decided.is_new:
+    if is_new:
         st.success("Noted, with your name and reason. It counts from now, and shows with the next build.")
     else:
         st.info("This stands already; nothing was added.")

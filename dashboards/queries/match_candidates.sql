@@ -37,13 +37,13 @@ taken as (
         area,
         reference
     from marts.reconciliation_items
-    where tenant_id = $tenant and status = 'matched'
+    where tenant_id = $tenant and status in ('matched', 'accepted')
     union
     select
         area,
         unnest(string_split(counterpart, ', ')) as reference
     from marts.reconciliation_items
-    where tenant_id = $tenant and status = 'matched'
+    where tenant_id = $tenant and status in ('matched', 'accepted')
 
 )
 

@@ -9,6 +9,6 @@ select
     count(*) as items,
     sum(difference) as difference
 from marts.reconciliation_items
-where tenant_id = $tenant and area = $area and status <> 'matched'
+where tenant_id = $tenant and area = $area and status not in ('matched', 'accepted')
 group by status, currency
 order by items desc, status, currency

@@ -15,5 +15,5 @@ select
     event_count,
     age_days
 from marts.reconciliation_items
-where tenant_id = $tenant and area = $area and (status = $status or ($status = '' and status <> 'matched'))
+where tenant_id = $tenant and area = $area and (status = $status or ($status = '' and status not in ('matched', 'accepted')))
 order by age_days desc nulls last, abs(difference) desc nulls last, reference

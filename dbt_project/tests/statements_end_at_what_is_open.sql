@@ -1,6 +1,31 @@
 -- Identity. Per tenant, customer and currency: the balance of the account = open invoices − money that waits − what is left of credit
--- notes. Fails when a statement would end at another amount than the receivables say.
+-- notes + what went back beyond what had come, which reconciliation names. Fails when a statement would end at another amount than the
+-- receivables say.
 with
+
+payers as (
+
+    select
+        tenant_id,
+        payment_id,
+        min(account_id) as customer_id,
+        min(currency) as currency
+    from {{ ref('int_payments__references') }}
+    group by tenant_id, payment_id
+
+),
+
+used as (
+
+    select
+        tenant_id,
+        flow_id,
+        sum(amount) as amount
+    from {{ ref('int_payments__postings') }}
+    where kind in ('returned_from_grant', 'returned_from_rest', 'reopened')
+    group by tenant_id, flow_id
+
+),
 
 amounts as (
 
@@ -44,18 +69,27 @@ amounts as (
             else 0
         end as expected
     from {{ ref('int_payments__postings') }} as postings
-    inner join (
-        select
-            tenant_id,
-            payment_id,
-            min(account_id) as customer_id,
-            min(currency) as currency
-        from {{ ref('int_payments__references') }}
-        group by tenant_id, payment_id
-    ) as payers
+    inner join payers
         on
             postings.tenant_id = payers.tenant_id
             and postings.payment_id = payers.payment_id
+    union all
+    select
+        payers.tenant_id,
+        payers.customer_id,
+        payers.currency,
+        0 as balance,
+        cast(-flows.amount - coalesce(used.amount, 0) as decimal(20, 4)) as expected
+    from {{ ref('int_payments__flows') }} as flows
+    inner join payers
+        on
+            flows.tenant_id = payers.tenant_id
+            and flows.payment_id = payers.payment_id
+    left join used
+        on
+            flows.tenant_id = used.tenant_id
+            and flows.flow_id = used.flow_id
+    where flows.amount < 0
 
 ),
 

@@ -44,6 +44,7 @@ def land_payloads(
     *,
     tenant_id: str,
     source: str = "stripe",
+    account: str | None = None,
     received_at: datetime | None = None,
 ) -> Landing:
     """Land payloads one by one, each a batch of its own: an event, or an object.
@@ -55,6 +56,7 @@ def land_payloads(
         payloads: what Stripe sent, as parsed JSON.
         tenant_id: whose account it is.
         source: the `source` of the rows.
+        account: the tenant's account; an event that names another one is not about the tenant's money.
         received_at: when they arrived (UTC; default now).
 
     Raises:
@@ -62,12 +64,18 @@ def land_payloads(
     """
     result = Landing()
     for payload in payloads:
-        _land_one(lake, payload, tenant_id, source, received_at, result)
+        _land_one(lake, payload, tenant_id, source, account, received_at, result)
     return result
 
 
 def _land_one(
-    lake: Lake, payload: Any, tenant_id: str, source: str, received_at: datetime | None, result: Landing
+    lake: Lake,
+    payload: Any,
+    tenant_id: str,
+    source: str,
+    account: str | None,
+    received_at: datetime | None,
+    result: Landing,
 ) -> None:
     clean = without_secrets(payload)
     is_event = isinstance(clean, Mapping) and clean.get("object") == "event"
@@ -77,6 +85,11 @@ def _land_one(
         row, rows = _read(clean)
     except (Unusable, BadAmount) as error:
         row, rows = {"_code": "bad_json", "_reason": str(error), "_raw": canonical(clean)}, []
+    if is_event and (told_of := clean.get("account")) is not None and told_of != account:
+        reason = f"the event is about the account {told_of}, not about {account or 'the one it was sent for'}"
+        row, rows = {"_code": "unknown_account", "_reason": reason, "_raw": canonical(clean)}, []
+        # A batch of its own: told again after the account was named, the event lands.
+        batch_id += "-elsewhere"
     options: dict[str, Any] = {
         "tenant_id": tenant_id, "source": source, "batch_id": batch_id, "received_at": received_at
     }  # fmt: skip

@@ -26,6 +26,7 @@ def receive(
     *,
     tenant_id: str,
     secrets: Sequence[str],
+    account: str | None = None,
     tolerance: int = TOLERANCE_SECONDS,
     received_at: datetime | None = None,
 ) -> Landing:
@@ -37,6 +38,7 @@ def receive(
         signature: its header `Stripe-Signature`.
         tenant_id: whose endpoint it came to.
         secrets: signing secrets of the endpoint, several while they are rolled.
+        account: the tenant's account at Stripe; what is told of another account (a connected one) is quarantined.
         tolerance: how old its signature may be, in seconds.
         received_at: when it arrived (UTC; default now).
 
@@ -52,7 +54,12 @@ def receive(
     except ValueError as error:
         raise NoticeRefused("The notice is no JSON.", reason_code="bad_json") from error
     return land_payloads(
-        lake, [payload], tenant_id=tenant_id, source="stripe-webhook", received_at=received_at
+        lake,
+        [payload],
+        tenant_id=tenant_id,
+        source="stripe-webhook",
+        account=account,
+        received_at=received_at,
     )
 
 

@@ -26,6 +26,17 @@ def _day(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is no date; write it as 2026-11-01") from error
 
 
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen at.")] = 8080,
+) -> None:
+    """Take usage events and processors' notices over HTTP, until stopped; see docs/runbooks/front-door.md."""
+    from ingest.collector.serve import serve as serve_door
+    from ratehouse.settings import Settings
+
+    serve_door(Settings.load(), host, port)
+
+
 def run(
     on: Annotated[str | None, typer.Option("--date", help="The local day to bill (default: today).")] = None,
     tenant: Annotated[list[str] | None, typer.Option(help="Only this tenant; may be repeated.")] = None,

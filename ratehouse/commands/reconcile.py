@@ -1,4 +1,4 @@
-"""`ratehouse reconcile`: decide by hand what belongs together. Arguments and printing only; the work is `ratehouse.matches`."""
+"""`ratehouse reconcile`: decide by hand what belongs together, and what stands as it is. Arguments and printing only."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from ratehouse import matches
+from ratehouse import acceptances, matches
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
+from ratehouse.stream_schema import ACCEPTED_AS
 
-app = typer.Typer(help="Decide by hand what belongs together.", no_args_is_help=True)
+app = typer.Typer(help="Decide by hand what belongs together, and what stands.", no_args_is_help=True)
 
 _Left = Annotated[
     str, typer.Argument(help="cash: a payment; processor: a movement; bank: a line of the statement.")
@@ -24,12 +25,14 @@ _Right = Annotated[
 _Tenant = Annotated[str, typer.Option("--tenant", "-t", help="Whose reconciliation.")]
 _Area = Annotated[str, typer.Option("--area", help="cash, processor or bank.")]
 _By = Annotated[str, typer.Option("--by", help="Who you are.")]
+_Reference = Annotated[str, typer.Argument(help="What the item is about, as the page shows it.")]
+_Status = Annotated[str | None, typer.Option("--status", help="Its class, where a reference has several.")]
 _Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever asks later.")]
 
 
 @app.callback()
 def _group() -> None:
-    """Decide by hand what belongs together."""
+    """Decide by hand what belongs together, and what stands."""
 
 
 @app.command("match")
@@ -42,6 +45,55 @@ def match(left: _Left, right: _Right, tenant: _Tenant, area: _Area, by: _By, rea
 def unmatch(left: _Left, right: _Right, tenant: _Tenant, area: _Area, by: _By, reason: _Reason) -> None:
     """Say that two things do not belong together, whoever or whatever matched them; no rule matches them again."""
     _decide("unmatch", left, right, tenant, area, by, reason)
+
+
+@app.command("accept")
+def accept(
+    reference: _Reference,
+    tenant: _Tenant,
+    area: _Area,
+    by: _By,
+    reason: _Reason,
+    account: Annotated[
+        str | None,
+        typer.Option(
+            "--as", help=f"Which account takes it: {', '.join(sorted(ACCEPTED_AS))}. None: booked elsewhere."
+        ),
+    ] = None,
+    status: _Status = None,
+) -> None:
+    """Let an item stand as it is, such as a fee of the bank, and book its difference; it counts from now."""
+    settings = Settings.load()
+    item = acceptances.find(
+        settings.serving_path, tenant_id=tenant, area=area, reference=reference, status=status
+    )
+    accepted = acceptances.accept(
+        Lake(settings.lake_url), item, tenant_id=tenant, account_role=account, by=by, reason=reason
+    )
+    where = f"{account} takes" if account else "nothing is booked for"
+    said = "counts from now, with the next build" if accepted.is_new else "stood already, nothing added"
+    typer.echo(
+        f"{tenant} {area}: {where} {item.difference:f} {item.currency} of {reference}; it {said} ({accepted.acceptance_id})"
+    )
+
+
+@app.command("withdraw")
+def withdraw(
+    reference: _Reference, tenant: _Tenant, area: _Area, by: _By, reason: _Reason, status: _Status = None
+) -> None:
+    """Take an acceptance back: the item is an exception again, and what was booked is reversed today."""
+    done = acceptances.withdraw(
+        Lake(Settings.load().lake_url),
+        tenant_id=tenant,
+        area=area,
+        reference=reference,
+        by=by,
+        reason=reason,
+        status=status,
+    )
+    typer.echo(
+        f"{tenant} {area}: {reference} is an exception again from now, with the next build ({done.acceptance_id})"
+    )
 
 
 def _decide(action: str, left: str, right: str, tenant: str, area: str, by: str, reason: str) -> None:

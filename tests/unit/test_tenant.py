@@ -133,3 +133,64 @@ def test_errors_have_lines(tmp_path):
     ]
     path.write_text("tenant: acme\nlegal_entity: {country: NO}\n")
     assert load_tenant(path).legal_entity.country == "NO"
+
+
+def test_what_a_segment_does_not_say_is_as_for_everybody() -> None:
+    tenant = parse_tenant(
+        {
+            "tenant": "t",
+            "dunning": {
+                "retry_days": [1, 3],
+                "grace_days": 2,
+                "steps": [{"after_days": 3, "actions": ["remind"]}],
+                "segments": [
+                    {"segment": "big", "metadata": {"tier": "big"}, "grace_days": 5},
+                    {"segment": "smart", "countries": ["DE"], "retry": "model"},
+                    {"segment": "alone", "customers": ["c4"], "retry_days": [], "steps": []},
+                ],
+            },
+        }
+    )
+    big, smart, alone = tenant.dunning.segments
+    assert (big.grace_days, big.retry_days, len(big.steps)) == (5, [1, 3], 1)
+    assert (smart.retry, smart.retry_days, smart.grace_days) == ("model", [], 2)
+    assert (alone.retry_days, alone.steps) == ([], [])
+    assert tenant.dunning.uses_model
+    document = tenant.document()["dunning"]
+    assert [segment["grace_days"] for segment in document["segments"]] == [5, 2, 2]
+    assert document["segments"][0]["metadata"] == {"tier": "big"}
+
+
+@pytest.mark.parametrize(
+    ("segments", "said"),
+    [
+        ([{"segment": "everybody"}], "says nothing about whom it takes"),
+        (
+            [{"segment": "a", "customers": ["c1"]}, {"segment": "a", "customers": ["c2"]}],
+            "an earlier segment",
+        ),
+        ([{"segment": "a", "customers": ["c1"], "color": "red"}], "color"),
+        ([{"segment": "a", "countries": ["Germany"]}], "countries"),
+        ([{"segment": "a", "customers": ["c1"], "retry": "model", "retry_days": [1]}], "not both"),
+    ],
+)
+def test_a_segment_that_cannot_be_is_refused(segments: list[dict[str, object]], said: str) -> None:
+    with pytest.raises(PriceBookError) as refused:
+        parse_tenant({"tenant": "t", "dunning": {"segments": segments}})
+    assert said in str(refused.value)
+
+
+def test_shares_of_an_age_are_written_as_the_ages_are() -> None:
+    allowance = {"not_due": "0.5", "1-30": "2", "90+": "50"}
+    tenant = parse_tenant(
+        {"tenant": "t", "receivables": {"allowance": allowance, "withholding": {"IN": "10"}}}
+    )
+    receivables = tenant.document()["receivables"]
+    assert receivables["allowance"] == {
+        "not_due": "0.5",
+        "1-30": "2",
+        "31-60": None,
+        "61-90": None,
+        "90+": "50",
+    }
+    assert receivables["withholding"] == {"IN": "10"}

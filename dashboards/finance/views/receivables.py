@@ -38,7 +38,9 @@ def main() -> None:
     aging = [row for row in aging if row["currency"] == currency]
     actions = data.query("dunning_actions", tenant_id, currency=currency)
 
-    _headline(aging, actions, currency)
+    months = data.query("receivables_by_month", tenant_id, currency=currency)
+
+    _headline(aging, actions, months, currency)
     left, right = st.columns([1, 2], gap="large")
     with left:
         st.subheader("By age", anchor=False)
@@ -46,17 +48,22 @@ def main() -> None:
     with right:
         st.subheader("By customer", anchor=False)
         _customers(data.query("aging_by_customer", tenant_id, currency=currency), currency)
+    st.subheader("Month by month", anchor=False)
+    _months(months, currency)
     st.subheader("Open invoices", anchor=False)
     _invoices(tenant_id, data.query("open_invoices", tenant_id, currency=currency), currency)
     st.subheader("Dunning", anchor=False)
     _dunning(actions, tenant["billing_as_of"], currency)
 
 
-def _headline(aging: Sequence[data.Row], actions: Sequence[data.Row], currency: str) -> None:
+def _headline(
+    aging: Sequence[data.Row], actions: Sequence[data.Row], months: Sequence[data.Row], currency: str
+) -> None:
     total = sum((row["open_amount"] for row in aging), ZERO)
     overdue = sum((row["open_amount"] for row in aging if row["bucket"] != "not_due"), ZERO)
     disputed = sum((row["disputed_amount"] for row in aging), ZERO)
-    first, second, third, fourth = st.columns(4)
+    first, second, third = st.columns(3)
+    fourth, fifth, sixth = st.columns(3)
     first.metric("Open", figures.money(total, currency), border=True, height="stretch")
     second.metric(
         "Overdue",
@@ -68,12 +75,64 @@ def _headline(aging: Sequence[data.Row], actions: Sequence[data.Row], currency: 
         height="stretch",
     )
     third.metric("In dispute", figures.money(disputed, currency), border=True, height="stretch")
+    outstanding, allowance = _latest(months, currency)
     fourth.metric(
+        "Days of sales outstanding",
+        outstanding,
+        help="The days whose sales are unpaid: what is open against what was billed in the last ninety days.",
+        border=True,
+        height="stretch",
+    )
+    fifth.metric(
+        "Allowance for bad debt",
+        allowance,
+        help="The share of what is open, by its age, that `receivables.allowance` in tenant.yaml says will not be paid.",
+        border=True,
+        height="stretch",
+    )
+    sixth.metric(
         "Dunning actions due",
         figures.number(sum(row["status"] == "due" for row in actions)),
         help="Reminders, retries and limits of service that the ladders of the tenant ask for now.",
         border=True,
         height="stretch",
+    )
+
+
+def _latest(months: Sequence[data.Row], currency: str) -> tuple[str, str]:
+    """Today's days of sales and allowance, in words."""
+    now = months[0] if months else {}
+    days, allowance = now.get("days_sales_outstanding"), now.get("allowance")
+    return (
+        "Nothing billed" if days is None else f"{days:,}",
+        "Not stated" if allowance is None else figures.money(allowance, currency),
+    )
+
+
+def _months(rows: Sequence[data.Row], currency: str) -> None:
+    amounts = ("open_amount", "overdue_amount", "allowance")
+    shell.table(
+        [
+            {
+                **row,
+                **{
+                    name: "" if row[name] is None else figures.amount(row[name], currency) for name in amounts
+                },
+                "days_sales_outstanding": ""
+                if row["days_sales_outstanding"] is None
+                else f"{row['days_sales_outstanding']:,}",
+            }
+            for row in rows
+        ],
+        {
+            "period": shell.text("Month", "small"),
+            "as_of": shell.day("As of"),
+            "open_amount": shell.figure(f"Open, {currency}"),
+            "overdue_amount": shell.figure("Overdue"),
+            "days_sales_outstanding": shell.figure("Days of sales"),
+            "allowance": shell.figure("Allowance"),
+        },
+        rows_shown=6,
     )
 
 

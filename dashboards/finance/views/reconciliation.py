@@ -20,6 +20,8 @@ AREAS = {
     "ledger": ("Ledger", "Issued documents against what their facts say now."),
     "revenue": ("Revenue", "Schedules against what they are schedules of."),
 }
+# What nobody has to look at.
+SETTLED = ("matched", "accepted")
 
 
 def main() -> None:
@@ -42,7 +44,7 @@ def main() -> None:
             "Everything that can be held against something else agrees with it.",
         )
         return
-    wrong = {row["area"] for row in totals if row["status"] != "matched"}
+    wrong = {row["area"] for row in totals if row["status"] not in SETTLED}
     area = st.segmented_control(
         "Area",
         areas,
@@ -118,7 +120,7 @@ def _areas(totals: Sequence[data.Row]) -> None:
     exceptions: dict[str, int] = defaultdict(int)
     oldest: dict[str, int] = defaultdict(int)
     for row in totals:
-        if row["status"] == "matched":
+        if row["status"] in SETTLED:
             matched[row["area"]] += row["items"]
         else:
             exceptions[row["area"]] += row["items"]
@@ -137,7 +139,7 @@ def _areas(totals: Sequence[data.Row]) -> None:
         {
             "area": shell.text("Area", "small"),
             "about": shell.text("What is held against what", "large"),
-            "matched": shell.count("Matched"),
+            "matched": shell.count("Matched or accepted"),
             "exceptions": shell.count("Exceptions"),
             "oldest": shell.count("Oldest, days"),
         },
@@ -173,7 +175,7 @@ def _classes(tenant_id: str, area: str) -> None:
 def _items(tenant: data.Row, area: str, statuses: Sequence[str]) -> None:
     """The items of an area; a click opens both sides of one."""
     tenant_id = tenant["tenant_id"]
-    exceptions = [status for status in statuses if status != "matched"]
+    exceptions = [status for status in statuses if status not in SETTLED]
     choices = ([""] if exceptions else []) + list(statuses)
     status = st.selectbox(
         "Class",

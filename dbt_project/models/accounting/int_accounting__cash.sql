@@ -1,5 +1,5 @@
 -- Money of customers whose documents we issue, on the day it became known: payments and what they are applied to, refunds, disputes, the
--- processor's fees and payouts, the credit that documents drew, and what was given up. With a processor it goes through clearing
+-- processor's fees and payouts, the credit that documents drew, what was given up, and what people accepted. With a processor it goes through clearing
 -- until the processor pays out.
 with
 
@@ -82,24 +82,42 @@ moved as (
 
 ),
 
--- An open dispute takes the money and waits for its outcome; won, the money comes back.
+-- What each telling of a dispute says of the money that is away, and of its fee so far. Several tellings of one fee are one fee.
+dispute_states as (
+
+    select
+        *,
+        case when stage in ('open', 'lost', 'partially_lost') then amount else 0 end as away_amount,
+        coalesce(last_value(fee ignore nulls) over (partition by tenant_id, dispute_id order by state_no), 0) as fee_so_far
+    from {{ ref('stg_ratehouse__dispute_states') }}
+
+),
+
+-- A dispute takes the money and waits for its outcome; what is won comes back.
 disputed as (
 
     select
         disputes.tenant_id,
         'dispute' as kind,
         disputes.dispute_id as source_id,
-        {{ local_date('disputes.effective_at', 'tenants.timezone') }} as posted_on,
+        {{ local_date('disputes.recorded_at', 'tenants.timezone') }} as posted_on,
         payments.customer_id,
         disputes.currency,
         cast(null as varchar) as invoice_id,
         [
-            { 'role': 'disputes', 'amount': case disputes.stage when 'open' then disputes.amount when 'won' then -disputes.amount else 0 end },
-            { 'role': payments.money_role, 'amount': case disputes.stage when 'open' then -disputes.amount when 'won' then disputes.amount else 0 end },
-            { 'role': 'fees', 'amount': coalesce(disputes.fee, 0) },
-            { 'role': payments.money_role, 'amount': -coalesce(disputes.fee, 0) }
+            { 'role': 'disputes', 'amount': disputes.away_change },
+            { 'role': payments.money_role, 'amount': -disputes.away_change },
+            { 'role': 'fees', 'amount': disputes.fee_change },
+            { 'role': payments.money_role, 'amount': -disputes.fee_change }
         ] as sides
-    from {{ ref('stg_ratehouse__dispute_states') }} as disputes
+    from (
+        select
+            *,
+            away_amount - coalesce(lag(away_amount) over telling, 0) as away_change,
+            fee_so_far - coalesce(lag(fee_so_far) over telling, 0) as fee_change
+        from dispute_states
+        window telling as (partition by tenant_id, dispute_id order by state_no)
+    ) as disputes
     inner join payments
         on
             disputes.tenant_id = payments.tenant_id
@@ -108,22 +126,80 @@ disputed as (
 
 ),
 
+-- What the processor takes for its movements, and the movements that are its fees. The fee of a dispute is the dispute's.
 fees as (
 
     select
-        tenant_id,
+        movements.tenant_id,
         'fee' as kind,
-        balance_transaction_id as source_id,
-        available_on as posted_on,
+        movements.balance_transaction_id as source_id,
+        movements.available_on as posted_on,
         cast(null as varchar) as customer_id,
-        currency,
+        movements.currency,
         cast(null as varchar) as invoice_id,
         [
-            { 'role': 'fees', 'amount': fee },
-            { 'role': 'clearing', 'amount': -fee }
+            { 'role': 'fees', 'amount': movements.taken },
+            { 'role': 'clearing', 'amount': -movements.taken }
         ] as sides
-    from {{ ref('stg_ratehouse__balance_transactions') }}
-    where fee <> 0 and available_on is not null
+    from (
+        select
+            *,
+            case when source_id in (select dispute_id from dispute_states where dispute_states.tenant_id = balance_transactions.tenant_id) then 0 else fee end
+            - case when reporting_category in ('fee', 'stripe_fee', 'stripe_fx_fee', 'network_cost', 'tax', 'tax_fee') then gross else 0 end as taken
+        from {{ ref('stg_ratehouse__balance_transactions') }} as balance_transactions
+    ) as movements
+    where movements.taken <> 0 and movements.available_on is not null
+
+),
+
+-- Money that the processor changed into the currency of the account: it leaves clearing in the one and enters it in the other. What the rate
+-- of the processor differs from that of the day is a gain or a loss.
+exchanged as (
+
+    select
+        movements.tenant_id,
+        'exchange' as kind,
+        movements.balance_transaction_id as source_id,
+        movements.available_on as posted_on,
+        cast(null as varchar) as customer_id,
+        unnest([sources.currency, movements.currency]) as currency,
+        cast(null as varchar) as invoice_id,
+        unnest([
+            [
+                { 'role': 'fx_gain_loss', 'amount': sources.amount },
+                { 'role': 'clearing', 'amount': -sources.amount }
+            ],
+            [
+                { 'role': 'clearing', 'amount': movements.gross },
+                { 'role': 'fx_gain_loss', 'amount': -movements.gross }
+            ]
+        ]) as sides
+    from {{ ref('stg_ratehouse__balance_transactions') }} as movements
+    inner join (
+        select
+            tenant_id,
+            unnest([payment_id, provider_id]) as source_id,
+            'payment' as kind,
+            currency,
+            amount
+        from payments
+        where status = 'succeeded'
+        union
+        select
+            tenant_id,
+            refund_id as source_id,
+            'refund' as kind,
+            currency,
+            -amount as amount
+        from {{ ref('stg_ratehouse__refund_states') }}
+        where coalesce(status, 'succeeded') = 'succeeded' and state_no = 1
+    ) as sources
+        on
+            movements.tenant_id = sources.tenant_id
+            and movements.source_id = sources.source_id
+            and movements.currency <> sources.currency
+            and case sources.kind when 'refund' then movements.reporting_category = 'refund' else movements.reporting_category in ('charge', 'payment') end
+    where movements.available_on is not null
 
 ),
 
@@ -212,6 +288,38 @@ given_up as (
 
 ),
 
+-- What a person let stand of a difference of the bank or the processor, from the day of the decision until it is withdrawn.
+accepted as (
+
+    select
+        decisions.tenant_id,
+        'acceptance' as kind,
+        decisions.acceptance_id as source_id,
+        {{ local_date('decisions.at', 'tenants.timezone') }} as posted_on,
+        cast(null as varchar) as customer_id,
+        decisions.currency,
+        cast(null as varchar) as invoice_id,
+        [
+            { 'role': case decisions.area when 'bank' then 'cash' else 'clearing' end, 'amount': decisions.amount },
+            { 'role': decisions.account_role, 'amount': -decisions.amount }
+        ] as sides
+    from (
+        select
+            *,
+            decided_at as at
+        from {{ ref('stg_ratehouse__manual_acceptances') }}
+        union all by name
+        select
+            * replace (-amount as amount),
+            replaced_at as at
+        from {{ ref('stg_ratehouse__manual_acceptances') }}
+        where replaced_at is not null
+    ) as decisions
+    inner join tenants on decisions.tenant_id = tenants.tenant_id
+    where decisions.action = 'accept' and decisions.area in ('bank', 'processor') and decisions.item_status <> 'fee_variance' and decisions.account_role is not null
+
+),
+
 sided as (
 
     select
@@ -224,11 +332,15 @@ sided as (
         union all
         select * from fees
         union all
+        select * from exchanged
+        union all
         select * from payouts
         union all
         select * from draws
         union all
         select * from given_up
+        union all
+        select * from accepted
     ) as every
 
 )

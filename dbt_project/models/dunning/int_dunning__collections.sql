@@ -36,7 +36,14 @@ unpaid as (
         on
             receivables.tenant_id = invoices.tenant_id
             and receivables.invoice_id = invoices.invoice_id
-    inner join policies on receivables.tenant_id = policies.tenant_id
+    left join {{ ref('int_dunning__segments') }} as segments
+        on
+            receivables.tenant_id = segments.tenant_id
+            and receivables.customer_id = segments.customer_id
+    inner join policies
+        on
+            receivables.tenant_id = policies.tenant_id
+            and policies.segment = coalesce(segments.segment, '')
 
 ),
 

@@ -9,8 +9,19 @@ policies as (
 
 invoices as (
 
-    select * from {{ ref('stg_ratehouse__issued_invoices') }}
-    where kind = 'invoice'
+    select
+        invoices.*,
+        policies.scope
+    from {{ ref('stg_ratehouse__issued_invoices') }} as invoices
+    left join {{ ref('int_dunning__segments') }} as segments
+        on
+            invoices.tenant_id = segments.tenant_id
+            and invoices.customer_id = segments.customer_id
+    inner join policies
+        on
+            invoices.tenant_id = policies.tenant_id
+            and policies.segment = coalesce(segments.segment, '')
+    where invoices.kind = 'invoice'
 
 ),
 
@@ -63,12 +74,11 @@ select
     invoices.invoice_id as subject_id,
     billed.subscription_id
 from invoices
-inner join policies on invoices.tenant_id = policies.tenant_id
 inner join billed
     on
         invoices.tenant_id = billed.tenant_id
         and invoices.invoice_id = billed.invoice_id
-where policies.scope = 'invoice'
+where invoices.scope = 'invoice'
 union all
 select
     invoices.tenant_id,
@@ -76,9 +86,8 @@ select
     concat_ws(':', invoices.customer_id, invoices.currency) as subject_id,
     owned.subscription_id
 from invoices
-inner join policies on invoices.tenant_id = policies.tenant_id
 inner join owned
     on
         invoices.tenant_id = owned.tenant_id
         and invoices.customer_id = owned.payer_id
-where policies.scope = 'customer'
+where invoices.scope = 'customer'

@@ -49,6 +49,7 @@ told as (
         dated.retry_no,
         dated.due_day,
         dated.due_at,
+        dated.segment,
         arg_max(failures.failure_class, (failures.attempted_at, failures.recorded_at, failures.payment_id)) as last_class,
         lower(arg_max(failures.method, (failures.attempted_at, failures.recorded_at, failures.payment_id))) as network,
         list({{ local_date('failures.attempted_at', 'dated.timezone') }} order by failures.attempted_at) as attempted_on
@@ -65,7 +66,7 @@ told as (
             and dated.due_at >= spans.opened_at
             and dated.due_at < coalesce(spans.closed_at, cast('9999-12-31' as timestamp with time zone))
     where not spans.is_held
-    group by dated.tenant_id, dated.invoice_id, dated.retry_no, dated.due_day, dated.due_at
+    group by dated.tenant_id, dated.invoice_id, dated.retry_no, dated.due_day, dated.due_at, dated.segment
 
 ),
 
@@ -85,6 +86,7 @@ allowed as (
     left join limits
         on
             told.tenant_id = limits.tenant_id
+            and told.segment = limits.segment
             and told.network = limits.network
     where coalesce(told.last_class, 'soft') <> 'hard'
     group by told.tenant_id, told.invoice_id

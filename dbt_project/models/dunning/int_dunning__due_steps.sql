@@ -31,6 +31,7 @@ spans as (
         any_value(customer_id) as customer_id,
         any_value(currency) as currency,
         any_value(timezone) as timezone,
+        any_value(segment) as segment,
         any_value(due_after) as due_after,
         list({ 'from_day': from_day, 'to_day': least(to_day, cast(today + 1 as date)), 'due_on': due_on } order by from_day) as spans
     from subjects
@@ -43,6 +44,7 @@ ladders as (
 
     select
         steps.tenant_id,
+        steps.segment,
         list({
             'pass_no': steps.pass_no,
             'step_no': steps.step_no,
@@ -52,8 +54,11 @@ ladders as (
             'begins_pass': steps.step_no = 1 and steps.pass_no > 1
         } order by steps.pass_no, steps.step_no) as ladder
     from steps
-    inner join policies on steps.tenant_id = policies.tenant_id
-    group by steps.tenant_id
+    inner join policies
+        on
+            steps.tenant_id = policies.tenant_id
+            and steps.segment = policies.segment
+    group by steps.tenant_id, steps.segment
 
 ),
 
@@ -100,7 +105,10 @@ folded as (
             }
         ).log) as taken
     from spans
-    inner join ladders on spans.tenant_id = ladders.tenant_id
+    inner join ladders
+        on
+            spans.tenant_id = ladders.tenant_id
+            and spans.segment = ladders.segment
 
 ),
 
@@ -129,6 +137,7 @@ actions as (
     inner join steps
         on
             folded.tenant_id = steps.tenant_id
+            and spans.segment = steps.segment
             and folded.taken.pass_no = steps.pass_no
             and folded.taken.step_no = steps.step_no
     where folded.taken.day is not null

@@ -6,10 +6,18 @@ invoices as (
 
     select
         invoices.*,
+        policies.segment,
         policies.due_after,
         {{ local_date('policies.billing_as_of', 'invoices.timezone') }} as today
     from {{ ref('stg_ratehouse__issued_invoices') }} as invoices
-    inner join {{ ref('int_dunning__policies') }} as policies on invoices.tenant_id = policies.tenant_id
+    left join {{ ref('int_dunning__segments') }} as segments
+        on
+            invoices.tenant_id = segments.tenant_id
+            and invoices.customer_id = segments.customer_id
+    inner join {{ ref('int_dunning__policies') }} as policies
+        on
+            invoices.tenant_id = policies.tenant_id
+            and policies.segment = coalesce(segments.segment, '')
     where invoices.kind = 'invoice'
 
 ),
@@ -70,6 +78,7 @@ states as (
         invoices.currency,
         invoices.timezone,
         invoices.due_on,
+        invoices.segment,
         invoices.due_after,
         invoices.today,
         summed.changed_at,
@@ -122,6 +131,7 @@ select
     currency,
     timezone,
     due_on,
+    segment,
     due_after,
     today,
     episode_no,

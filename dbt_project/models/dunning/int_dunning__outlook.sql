@@ -32,10 +32,14 @@ steps as (
         {{ start_of_day('subjects.due_on + policies.grace_days + steps.after_days', 'subjects.timezone') }} + subjects.due_after as due_at,
         subjects.today
     from subjects
-    inner join policies on subjects.tenant_id = policies.tenant_id
+    inner join policies
+        on
+            subjects.tenant_id = policies.tenant_id
+            and subjects.segment = policies.segment
     inner join {{ ref('int_dunning__steps') }} as steps
         on
             subjects.tenant_id = steps.tenant_id
+            and subjects.segment = steps.segment
             and steps.pass_no = 1
     where subjects.owed_amount > 0
 

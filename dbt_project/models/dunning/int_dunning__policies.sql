@@ -1,4 +1,4 @@
--- How each tenant follows up what is unpaid (tenant.yaml, `dunning`).
+-- How each tenant follows up what is unpaid (tenant.yaml, `dunning`): everybody who is in no segment (""), and each segment.
 with
 
 tenants as (
@@ -7,30 +7,55 @@ tenants as (
 
 ),
 
-parsed as (
+documents as (
 
     select
         tenant_id,
         billing_as_of,
-        coalesce({{ json_text('document', 'dunning.scope') }}, 'invoice') as scope,
-        coalesce(cast({{ json_text('document', 'dunning.grace_days') }} as integer), 0) as grace_days,
-        cast({{ json_text('document', 'dunning.max_attempts') }} as integer) as max_attempts,
-        cast({{ json_text('document', 'dunning.days_between') }} as integer) as days_between,
+        '' as segment,
+        {{ json_part('document', 'dunning') }} as document
+    from tenants
+    union all
+    select
+        tenant_id,
+        billing_as_of,
+        {{ json_text('document', 'segment') }} as segment,
+        document
+    from (
+        select
+            tenant_id,
+            billing_as_of,
+            unnest({{ json_elements(json_part('document', 'dunning.segments')) }}) as document
+        from tenants
+    ) as segments
+
+),
+
+parsed as (
+
+    select
+        tenant_id,
+        segment,
+        billing_as_of,
+        coalesce({{ json_text('document', 'scope') }}, 'invoice') as scope,
+        coalesce(cast({{ json_text('document', 'grace_days') }} as integer), 0) as grace_days,
+        cast({{ json_text('document', 'max_attempts') }} as integer) as max_attempts,
+        cast({{ json_text('document', 'days_between') }} as integer) as days_between,
         -- Where a model shall choose the days and has chosen none, the fixed schedule stands in.
         case
-            when {{ json_text('document', 'dunning.retry') }} = 'model' then cast([1, 3, 5, 7] as integer [])
-            else coalesce(cast({{ json_texts(json_part('document', 'dunning.retry_days')) }} as integer []), cast([] as integer []))
+            when {{ json_text('document', 'retry') }} = 'model' then cast([1, 3, 5, 7] as integer [])
+            else coalesce(cast({{ json_texts(json_part('document', 'retry_days')) }} as integer []), cast([] as integer []))
         end as retry_days,
-        coalesce({{ json_text('document', 'dunning.retry') }} = 'model', false) as is_planned,
-        coalesce(cast({{ json_text('document', 'dunning.recovery.random_percent') }} as decimal(28, 12)), 5) as random_percent,
-        coalesce(cast({{ json_text('document', 'dunning.recovery.fixed_percent') }} as decimal(28, 12)), 5) as fixed_percent,
-        {{ json_part('document', 'dunning.recovery.retry_cost') }} as retry_costs,
-        {{ json_part('document', 'dunning.threshold') }} as thresholds,
-        {{ json_part('document', 'dunning.limits') }} as limits,
-        {{ json_part('document', 'dunning.steps') }} as steps,
-        cast({{ json_text('document', 'dunning.quiet_hours[0]') }} as time) as quiet_from,
-        cast({{ json_text('document', 'dunning.quiet_hours[1]') }} as time) as quiet_until
-    from tenants
+        coalesce({{ json_text('document', 'retry') }} = 'model', false) as is_planned,
+        coalesce(cast({{ json_text('document', 'recovery.random_percent') }} as decimal(28, 12)), 5) as random_percent,
+        coalesce(cast({{ json_text('document', 'recovery.fixed_percent') }} as decimal(28, 12)), 5) as fixed_percent,
+        {{ json_part('document', 'recovery.retry_cost') }} as retry_costs,
+        {{ json_part('document', 'threshold') }} as thresholds,
+        {{ json_part('document', 'limits') }} as limits,
+        {{ json_part('document', 'steps') }} as steps,
+        cast({{ json_text('document', 'quiet_hours[0]') }} as time) as quiet_from,
+        cast({{ json_text('document', 'quiet_hours[1]') }} as time) as quiet_until
+    from documents
 
 )
 

@@ -15,6 +15,7 @@ invoices as (
         tenant_id,
         invoice_id,
         timezone,
+        segment,
         due_after,
         today
     from {{ ref('int_dunning__open_spans') }}
@@ -33,6 +34,7 @@ firsts as (
         invoices.tenant_id,
         invoices.invoice_id,
         invoices.timezone,
+        invoices.segment,
         invoices.due_after,
         invoices.today,
         {{ local_date('min(attempts.attempted_at)', 'invoices.timezone') }} as failed_on
@@ -42,7 +44,7 @@ firsts as (
             attempts.tenant_id = invoices.tenant_id
             and attempts.invoice_id = invoices.invoice_id
     where attempts.status = 'failed'
-    group by invoices.tenant_id, invoices.invoice_id, invoices.timezone, invoices.due_after, invoices.today
+    group by invoices.tenant_id, invoices.invoice_id, invoices.timezone, invoices.segment, invoices.due_after, invoices.today
 
 ),
 
@@ -55,7 +57,10 @@ days as (
         policies.max_attempts,
         policies.is_planned
     from firsts
-    inner join policies on firsts.tenant_id = policies.tenant_id
+    inner join policies
+        on
+            firsts.tenant_id = policies.tenant_id
+            and firsts.segment = policies.segment
 
 ),
 
@@ -88,6 +93,7 @@ select
     allowed.retry_no,
     allowed.timezone,
     allowed.today,
+    allowed.segment,
     allowed.due_after,
     allowed.is_planned,
     allowed.fixed_on,

@@ -97,7 +97,10 @@ days as (
         policies.is_quiet_at_noon,
         unnest(range(0, date_diff('day', unplanned.fixed_on, unplanned.next_fixed_on))) as days_later
     from unplanned
-    inner join policies on unplanned.tenant_id = policies.tenant_id
+    inner join policies
+        on
+            unplanned.tenant_id = policies.tenant_id
+            and unplanned.segment = policies.segment
 
 ),
 
@@ -168,6 +171,7 @@ allowed as (
     left join {{ ref('int_dunning__network_limits') }} as limits
         on
             states.tenant_id = limits.tenant_id
+            and times.segment = limits.segment
             and states.method = limits.network
     where not {{ is_exhausted('limits.limits', 'times.slot_on', 'coalesce(fell_due.days, [])', 'attempted.days') }}
 
@@ -202,5 +206,8 @@ inner join states
     on
         allowed.tenant_id = states.tenant_id
         and allowed.invoice_id = states.invoice_id
-inner join policies on allowed.tenant_id = policies.tenant_id
+inner join policies
+    on
+        allowed.tenant_id = policies.tenant_id
+        and allowed.segment = policies.segment
 where allowed.has_fixed

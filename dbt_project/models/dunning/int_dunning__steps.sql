@@ -12,6 +12,7 @@ numbered as (
 
     select
         tenant_id,
+        segment,
         days_between,
         case when days_between is null then 1 else coalesce(max_attempts, 1) end as passes,
         unnest({{ json_elements('steps') }}) as step,
@@ -24,6 +25,7 @@ dated as (
 
     select
         tenant_id,
+        segment,
         days_between,
         passes,
         step_no,
@@ -37,5 +39,5 @@ dated as (
 select
     * exclude (passes),
     unnest(range(1, passes + 1)) as pass_no,
-    after_days - min(after_days) over (partition by tenant_id) as days_into_pass
+    after_days - min(after_days) over (partition by tenant_id, segment) as days_into_pass
 from dated

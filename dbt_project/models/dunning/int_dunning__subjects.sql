@@ -15,7 +15,10 @@ spans as (
         policies.scope,
         policies.thresholds
     from {{ ref('int_dunning__open_spans') }} as spans
-    inner join policies on spans.tenant_id = policies.tenant_id
+    inner join policies
+        on
+            spans.tenant_id = policies.tenant_id
+            and spans.segment = policies.segment
 
 ),
 
@@ -54,6 +57,7 @@ of_customers as (
         cuts.from_day,
         cuts.to_day,
         any_value(overdue.timezone) as timezone,
+        any_value(overdue.segment) as segment,
         any_value(overdue.due_after) as due_after,
         any_value(overdue.today) as today,
         any_value(overdue.thresholds) as thresholds,
@@ -99,6 +103,7 @@ subjects as (
         customer_id,
         currency,
         timezone,
+        segment,
         due_after,
         today,
         episode_no,
@@ -118,6 +123,7 @@ subjects as (
         customer_id,
         currency,
         timezone,
+        segment,
         due_after,
         today,
         episode_no,

@@ -7,7 +7,9 @@ tenants as (
         tenant_id,
         timezone,
         billing_as_of,
-        proration_credit
+        proration_credit,
+        rounding_mode,
+        {{ json_part('document', 'receivables.withholding') }} as withholding
     from {{ ref('stg_ratehouse__tenants') }}
 
 ),
@@ -227,6 +229,13 @@ of_invoices as (
     select
         receivables.tenant_id,
         case
+            when
+                receivables.paid_amount > 0
+                and receivables.open_amount = {{ round_money(
+                    "cast((invoices.total - invoices.tax) * cast(" ~ json_text_at('tenants.withholding', 'customers.country') ~ " as decimal(28, 12)) * 0.01 as decimal(38, 22))",
+                    'currencies.minor_digits', 'tenants.rounding_mode'
+                ) }}
+                then 'withholding_tax'
             when receivables.paid_amount > 0 then 'amount_mismatch'
             else 'missing_payment'
         end as status,
@@ -243,6 +252,11 @@ of_invoices as (
             receivables.tenant_id = invoices.tenant_id
             and receivables.invoice_id = invoices.invoice_id
     inner join tenants on receivables.tenant_id = tenants.tenant_id
+    inner join {{ ref('currencies') }} as currencies on receivables.currency = currencies.currency
+    left join {{ ref('int_subscriptions__customers') }} as customers
+        on
+            receivables.tenant_id = customers.tenant_id
+            and receivables.customer_id = customers.customer_id
     where
         receivables.open_amount > 0
         and (receivables.paid_amount > 0 or receivables.due_on < {{ local_date('tenants.billing_as_of', 'invoices.timezone') }})

@@ -167,6 +167,7 @@ converted as (
         transactions.source_id,
         transactions.reporting_category,
         transactions.gross,
+        transactions.fee,
         transactions.currency,
         transactions.available_on,
         found.payment_id,
@@ -214,6 +215,91 @@ of_transactions as (
         available_on as since_on
     from converted
     where is_found or is_unknown_payment or is_unknown_refund
+
+),
+
+-- Movements that are neither of a payment, a refund or a dispute nor the processor's own fee: reserves, top-ups, transfers, adjustments.
+unexplained as (
+
+    select
+        tenant_id,
+        'unapplied' as status,
+        balance_transaction_id as reference,
+        cast(0 as decimal(20, 4)) as expected_amount,
+        gross as actual_amount,
+        currency,
+        available_on as since_on
+    from transactions
+    where
+        reporting_category not in (
+            'charge', 'payment', 'charge_failure', 'payment_failure_refund', 'payment_reversal', 'partial_capture_reversal',
+            'refund', 'payment_refund', 'refund_failure', 'dispute', 'dispute_reversal',
+            'fee', 'stripe_fee', 'stripe_fx_fee', 'network_cost', 'tax', 'tax_fee', 'payout_failure', 'payout_cancel'
+        )
+        and (tenant_id, balance_transaction_id) not in (select (tenant_id, balance_transaction_id) from found)
+        and (tenant_id, coalesce(source_id, '')) not in (select (tenant_id, dispute_id) from {{ ref('stg_ratehouse__dispute_states') }})
+
+),
+
+-- What the processor agreed to take (tenant.yaml, `collection.fees`): the first of the terms that fits a payment.
+fee_terms as (
+
+    select
+        tenant_id,
+        rounding_mode,
+        unnest({{ json_elements(json_part('document', 'collection.fees')) }}) as document,
+        generate_subscripts({{ json_elements(json_part('document', 'collection.fees')) }}, 1) as term_no
+    from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+agreed as (
+
+    select
+        converted.tenant_id,
+        converted.balance_transaction_id,
+        converted.payment_id,
+        converted.fee,
+        converted.currency,
+        converted.available_on,
+        payments.method,
+        coalesce(cast({{ json_text('fee_terms.document', 'tolerance') }} as decimal(20, 4)), 0) as tolerance,
+        {{ round_money(
+            "cast(converted.gross * cast(" ~ json_text('fee_terms.document', 'percent') ~ " as decimal(28, 12)) * 0.01 + cast(" ~ json_text('fee_terms.document', 'fixed') ~ " as decimal(20, 4)) as decimal(38, 22))",
+            'currencies.minor_digits', 'fee_terms.rounding_mode'
+        ) }} as agreed_fee
+    from converted
+    inner join payments
+        on
+            converted.tenant_id = payments.tenant_id
+            and converted.payment_id = payments.payment_id
+    inner join fee_terms
+        on
+            converted.tenant_id = fee_terms.tenant_id
+            and coalesce({{ json_text('fee_terms.document', 'provider') }}, payments.provider) is not distinct from payments.provider
+            and coalesce(lower({{ json_text('fee_terms.document', 'method') }}), lower(payments.method), '') = coalesce(lower(payments.method), '')
+            and coalesce({{ json_text('fee_terms.document', 'currency') }}, converted.currency) = converted.currency
+    inner join currencies on converted.currency = currencies.currency
+    where converted.reporting_category in ('charge', 'payment')
+    qualify row_number() over (partition by converted.tenant_id, converted.balance_transaction_id order by fee_terms.term_no) = 1
+
+),
+
+of_fees as (
+
+    select
+        tenant_id,
+        'fee_variance' as status,
+        balance_transaction_id as reference,
+        payment_id,
+        'fees' as rule,
+        method as counterpart,
+        cast(agreed_fee as decimal(20, 4)) as expected_amount,
+        fee as actual_amount,
+        currency,
+        available_on as since_on
+    from agreed
+    where abs(fee - agreed_fee) > tolerance
 
 ),
 
@@ -335,6 +421,10 @@ without_effect as (
 items as (
 
     select * from of_transactions
+    union all by name
+    select * from unexplained
+    union all by name
+    select * from of_fees
     union all by name
     select * from without_effect
     union all by name

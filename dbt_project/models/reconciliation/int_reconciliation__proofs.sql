@@ -2,14 +2,14 @@
 -- and the residual that nobody has named, signed.
 --   processor   Σ net of all movements = Σ payouts − their named differences + what is not paid out yet; failed payouts brought nothing
 --   bank        Σ of the statements' lines = Σ of what they should hold + their named differences, and every line is in it once
+-- What a person accepted of a difference is what should be.
 {{ config(materialized='view') }}
 with
 
 items as (
 
-    select * from {{ ref('int_reconciliation__processor') }}
-    union all by name
-    select * from {{ ref('int_reconciliation__bank') }}
+    select * from {{ ref('int_reconciliation__items') }}
+    where area in ('processor', 'bank')
 
 ),
 
@@ -35,7 +35,7 @@ sides as (
         'processor' as proof,
         items.currency,
         0 as found_amount,
-        items.actual_amount as expected_amount,
+        items.actual_amount - items.accepted_amount as expected_amount,
         -items.difference as named_amount,
         0 as found_lines,
         0 as expected_lines
@@ -44,7 +44,10 @@ sides as (
         on
             items.tenant_id = payouts.tenant_id
             and items.reference = payouts.payout_id
-    where items.area = 'processor' and items.status in ('matched', 'payout_mismatch')
+    where
+        items.area = 'processor'
+        and items.status in ('matched', 'payout_mismatch', 'accepted')
+        and coalesce(payouts.status, 'paid') not in ('failed', 'canceled', 'cancelled')
     union all
     select
         tenant_id,
@@ -67,7 +70,10 @@ sides as (
         0 as found_lines,
         1 as expected_lines
     from items
-    where area = 'bank' and status not in ('missing_bank_line', 'missing_statement', 'match_without_effect')
+    where
+        area = 'bank'
+        and status not in ('missing_bank_line', 'missing_statement', 'match_without_effect', 'acceptance_without_effect')
+        and (tenant_id, reference) in (select (tenant_id, bank_line_id) from {{ ref('stg_ratehouse__bank_lines') }})
 
 )
 

@@ -24,6 +24,7 @@ from dagster import (
     multi_asset,
 )
 
+from ingest.collector.spool import land_leftovers
 from orchestration.lib.names import FACTS, TENANTS, USAGE_EVENTS, WRITER_POOL
 from orchestration.lib.partitions import RECEIVED_DAYS, days_of, received_day
 from orchestration.lib.resources import BillingNight
@@ -48,6 +49,9 @@ def landing(
     """Land the configuration, set the clocks of the night and point the views at the files."""
     lake = Lake(settings.lake_url)
     lake.check_writable()
+    # What a collector that died had answered for belongs to this night.
+    if left := land_leftovers(settings.spool_dir, lake):
+        context.log.info(f"{left} events of the front door were left to be landed")
     with warehouse.writer(settings):
         configuration = land_configuration(settings, lake)
         for name, failure in configuration.failures.items():

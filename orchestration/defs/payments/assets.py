@@ -143,7 +143,7 @@ def recovery_models(
     """Train the model of each tenant that lets one choose; its card says whether it may. Too little history leaves the old."""
     verdicts: dict[str, str] = {}
     for name, tenant in sorted(load_configuration(settings).tenants.items()):
-        if tenant.dunning.retry != "model":
+        if not tenant.dunning.uses_model:
             continue
         if not settings.serving_path.is_file():
             verdicts[name] = "nothing is published yet"

@@ -197,9 +197,16 @@ def test_receivables_are_by_age_and_customer(home: Path) -> None:
         "Open": "122.25 USD",
         "Overdue": "101.20 USD",
         "In dispute": "0.00 USD",
+        "Days of sales outstanding": "29.0",
+        "Allowance for bad debt": "Not stated",
         "Dunning actions due": "0",
     }
-    customers, invoices = test.dataframe[0].value, test.dataframe[1].value
+    customers, months, invoices = (test.dataframe[position].value for position in range(3))
+    assert (months["period"][0], months["open_amount"][0], months["overdue_amount"][0]) == (
+        "2026-03",
+        "122.25",
+        "101.20",
+    )
     assert customers.to_dict("records") == [
         {
             "customer": "Customer of shop",
@@ -271,6 +278,43 @@ def test_an_exception_shows_both_sides_and_is_decided_by_one_fact(home: Path) ->
         "po-1",
     )
     assert (row["action"], row["decided_by"], row["reason"]) == ("match", "alice", "one euro of fees")
+
+
+def test_a_fee_of_the_bank_is_let_stand_by_one_fact(home: Path) -> None:
+    test = page("reconciliation", tenant="till")
+    test.segmented_control[0].set_value("bank").run()
+    test.query_params["item"] = "line-1"
+    test.run()
+    assert "let 57.00 EUR stand" in words(test)
+
+    def press() -> None:
+        next(button for button in test.button if button.label == "Let it stand").click().run()
+
+    press()
+    assert "which account" in test.error[0].value
+    test.selectbox("accept_account").set_value("interest_income")
+    press()
+    assert "needs its person" in test.error[0].value
+    test.text_input("accept_by").input("alice")
+    test.text_input("accept_reason").input("interest of January")
+    press()
+    assert "Noted" in test.success[0].value
+    table = Lake(published_home().lake_url).read("raw/manual_acceptances")
+    assert table is not None
+    (row,) = table.to_pylist()
+    assert (row["tenant_id"], row["area"], row["item_status"], row["reference"], row["action"]) == (
+        "till",
+        "bank",
+        "unapplied",
+        "line-1",
+        "accept",
+    )
+    assert (row["amount"], row["currency"], row["account_role"], row["decided_by"]) == (
+        Decimal("57.0000"),
+        "EUR",
+        "interest_income",
+        "alice",
+    )
 
 
 def test_dunning_shows_how_far_it_has_come_and_what_is_next(home: Path) -> None:

@@ -6,11 +6,7 @@ items as (
     union all by name
     select * from {{ ref('int_reconciliation__not_billable') }}
     union all by name
-    select * from {{ ref('int_reconciliation__cash') }}
-    union all by name
-    select * from {{ ref('int_reconciliation__processor') }}
-    union all by name
-    select * from {{ ref('int_reconciliation__bank') }}
+    select * from {{ ref('int_reconciliation__items') }}
 
 )
 
