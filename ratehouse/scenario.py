@@ -53,6 +53,7 @@ FACTS = (
     "contracts",
     "contract_events",
     "period_closes",
+    "flux_explanations",
 )
 _KEYS = {
     "scenario",
@@ -83,6 +84,7 @@ _RECORDED_BY = {
     "contracts": ("signed_on",),
     "contract_events": ("effective_on",),
     "period_closes": ("closed_at",),
+    "flux_explanations": ("effective_at",),
 }
 
 

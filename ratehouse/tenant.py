@@ -280,10 +280,18 @@ class Collection(Strict):
     merchant_accounts: dict[Currency, Text] = Field(default_factory=dict)
 
 
+class Flux(Strict):
+    """Which changes of revenue are explained: those of at least this amount (own currency) and this percent of the earlier month."""
+
+    amount: Amount = Decimal(0)
+    percent: Percent = Decimal(10)
+
+
 class Revenue(Strict):
     """Defaults of revenue recognition."""
 
     ratable: Literal["day", "month"] = "day"
+    flux: Flux = Field(default_factory=Flux)
 
 
 class QuickBooks(Strict):
