@@ -117,12 +117,16 @@ def published(connection: duckdb.DuckDBPyConnection, database: str = "serving") 
         NotMade: the file was published by a version that kept no SQL.
     """
     try:
-        rows = connection.execute(f"select * from {database}.made.models").fetchall()
+        rows = connection.execute(
+            f"select relation, kind, description, path, sql, parents, key, sql_hash from {database}.made.models"
+        ).fetchall()
     except duckdb.CatalogException as error:
         raise NotMade("What is published holds no SQL; the next `ratehouse run` publishes it.") from error
     return {
-        row[0]: Model(*row[:5], parents=tuple(row[5] or ()), key=tuple(row[6] or ()), sql_hash=row[7])
-        for row in rows
+        relation: Model(
+            relation, kind, description, path, sql, tuple(parents or ()), tuple(key or ()), sql_hash
+        )
+        for relation, kind, description, path, sql, parents, key, sql_hash in rows
     }
 
 

@@ -1,8 +1,9 @@
 """Earlier publishes: the marts with money in them as each publish had them, and what made two of them differ.
 
-Every publish leaves its money marts as Parquet beside the serving file (`serving/publishes/<id>/`), written aside and renamed. How many
-are kept, and how many bytes, is set (`RATEHOUSE_PUBLISHES`, `RATEHOUSE_PUBLISHES_LIMIT`); the publish that carried out a tenant's
-last close stays as long as the bytes allow. Belongs here: keeping, comparing, and the facts in between. Does not belong here: any rule.
+Every publish leaves its money marts as Parquet beside the serving file (`serving/publishes/<id>/`), written aside and renamed.
+How many are kept, and how many bytes, is set (`RATEHOUSE_PUBLISHES`, `RATEHOUSE_PUBLISHES_LIMIT`); the publish that carried out a
+tenant's last close stays as long as the bytes allow. Belongs here: keeping, comparing, and the facts in between. Does not belong
+here: any rule.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ class ChangedRow:
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that was learned between two publishes: a landed row, or usage of one subscription or customer and kind taken together."""
+    """Something learned between two publishes: a landed row; of usage, what one subscription or customer used of one kind."""
 
     stream: str
     recorded_at: datetime
@@ -198,8 +199,9 @@ def keep(
             else ""
         )
         ordered = f" order by {order}" if order else ""
+        file = _quoted(folder / f"{mart}.parquet")
         connection.execute(
-            f"copy (from {database}.marts.{mart}{ordered}) to '{_quoted(folder / mart)}.parquet' (format parquet, compression zstd)"
+            f"copy (from {database}.marts.{mart}{ordered}) to '{file}' (format parquet, compression zstd)"
         )
     document = {
         "code_version": __version__,
@@ -511,7 +513,9 @@ def _difference(
         f"""
         select
             {of_currency} as currency,
-            count(*) filter (where kind = 'added'), count(*) filter (where kind = 'removed'), count(*) filter (where kind = 'changed'),
+            count(*) filter (where kind = 'added'),
+            count(*) filter (where kind = 'removed'),
+            count(*) filter (where kind = 'changed'),
             {amounts}
         from ({source})
         group by all

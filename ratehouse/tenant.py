@@ -281,7 +281,7 @@ class Collection(Strict):
 
 
 class Flux(Strict):
-    """Which changes of revenue are explained: those of at least this amount (own currency) and this percent of the earlier month."""
+    """Which changes of revenue are to be explained: of this amount, own currency, and this percent of the earlier month."""
 
     amount: Amount = Decimal(0)
     percent: Percent = Decimal(10)

@@ -86,16 +86,11 @@ def diff(
         if not (one.added or one.removed or one.changed):
             continue
         counts = [f"{one.added:,}", f"{one.removed:,}", f"{one.changed:,}"]
-        sums = [(code, *pair) for code, pair in one.sums.items() if pair[0] != pair[1]] or [("", None, None)]
-        for place, (code, then, now) in enumerate(sums):
-            amounts = (
-                ["", "", ""] if then is None or now is None else [_text(then), _text(now), _text(now - then)]
-            )
-            table.add_row(
-                *([one.mart, *counts, publishes.MEASURES[one.mart]] if place == 0 else [""] * 5),
-                code,
-                *amounts,
-            )
+        moved = [(code, then, now) for code, (then, now) in one.sums.items() if then != now]
+        amounts = [(code, _text(then), _text(now), _text(now - then)) for code, then, now in moved]
+        for place, texts in enumerate(amounts or [("", "", "", "")]):
+            first = [one.mart, *counts, publishes.MEASURES[one.mart]] if place == 0 else [""] * 5
+            table.add_row(*first, *texts)
     if table.row_count:
         console.print(table)
     else:
