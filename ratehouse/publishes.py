@@ -548,7 +548,7 @@ def _batches(connection: duckdb.DuckDBPyConnection, lake: Lake) -> bool:
     if not files:
         return False
     connection.execute(
-        "create table batches as select stream, right(batch_id, -length(stream) - 2) as batch_id, received_at"
+        "create table batches as select stream, batch_id, received_at"
         f" from read_parquet([{_listed(files)}], union_by_name = true, hive_partitioning = false)"
     )
     return True
