@@ -285,6 +285,8 @@ class Flux(Strict):
 
     amount: Amount = Decimal(0)
     percent: Percent = Decimal(10)
+    # No month is closed before they are explained, and accepted by somebody else.
+    required: StrictBool = False
 
 
 class Revenue(Strict):

@@ -17,12 +17,12 @@ amounts as (
 bounds as (
 
     select
-        tenant_id,
-        min(month_start) as first_month,
-        cast(date_trunc('month', {{ local_date('min(billing_as_of)', 'min(timezone)') }}) as date) as running_month
+        amounts.tenant_id,
+        min(amounts.month_start) as first_month,
+        cast(date_trunc('month', {{ local_date('min(tenants.billing_as_of)', 'min(tenants.timezone)') }}) as date) as running_month
     from amounts
-    inner join {{ ref('stg_ratehouse__tenants') }} as tenants using (tenant_id)
-    group by tenant_id
+    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on amounts.tenant_id = tenants.tenant_id
+    group by amounts.tenant_id
 
 ),
 
