@@ -143,7 +143,9 @@ def _rows(tenant_id: str, mart: str, rows: Sequence[ChangedRow], learned: Sequen
     table = [
         {
             "kind": figures.label(row.kind),
-            "key": ", ".join(_value(value) for value in row.key.values() if value is not None),
+            "key": ", ".join(
+                _value(value) for value in {**row.key, **_names(row)}.values() if value is not None
+            ),
             "amount": _value(row.values.get(measure)) if measure else "",
             "what": "; ".join(
                 f"{figures.label(name)} {_value(then)} \N{RIGHTWARDS ARROW} {_value(now)}"
@@ -200,6 +202,15 @@ def _rows(tenant_id: str, mart: str, rows: Sequence[ChangedRow], learned: Sequen
         },
         key=None,
     )
+
+
+def _names(row: ChangedRow) -> dict[str, Any]:
+    """What a person knows a row by, where its key does not say it."""
+    return {
+        name: row.values.get(name)
+        for name in ("invoice_number", "customer_id", "charge")
+        if name in row.values
+    }
 
 
 def _value(value: Any) -> str:
