@@ -7,16 +7,20 @@ items as (
 
 ),
 
--- The first month has no earlier one to compare with.
+-- The last thirteen months; the first of all has no earlier one to compare with.
 posted as (
 
     select
-        tenant_id,
-        posting_period as period,
-        currency,
-        sum(recognised) as amount
-    from {{ ref('revenue_by_period') }}
-    group by tenant_id, posting_period, currency
+        revenue.tenant_id,
+        revenue.posting_period as period,
+        revenue.currency,
+        sum(revenue.recognised) as amount
+    from {{ ref('revenue_by_period') }} as revenue
+    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on revenue.tenant_id = tenants.tenant_id
+    where
+        revenue.posting_period
+        >= strftime(cast(date_trunc('month', {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}) - to_months(13) as date), '%Y-%m')
+    group by revenue.tenant_id, revenue.posting_period, revenue.currency
 
 ),
 

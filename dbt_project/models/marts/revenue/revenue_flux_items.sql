@@ -66,6 +66,8 @@ items as (
     inner join bounds on sides.tenant_id = bounds.tenant_id
     where
         sides.period < strftime(bounds.running_month, '%Y-%m')
+        -- The last thirteen complete months, however long the history is.
+        and sides.period >= strftime(cast(bounds.running_month - to_months(13) as date), '%Y-%m')
         and sides.prior_period >= strftime(bounds.first_month, '%Y-%m')
     group by sides.{{ key | join(', sides.') }}
 
