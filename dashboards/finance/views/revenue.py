@@ -359,7 +359,7 @@ def _contracts(
         opens=True,
     )
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.caption(f"{figures.number(len(rows))} rows. Click one to open its contract.", width="content")
+        st.caption("Click a row to open its contract.", width="content")
         shell.download("Rows as CSV", rows, file_name)
     made.behind(*marts, query=query, key=f"revenue_{query}")
     return None if picked is None else str(rows[picked]["contract_id"])
