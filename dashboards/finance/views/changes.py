@@ -167,9 +167,7 @@ def _rows(tenant_id: str, mart: str, rows: Sequence[ChangedRow], learned: Sequen
     )
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         most = f" The largest {SHOWN} are shown." if len(rows) == SHOWN else ""
-        st.caption(
-            f"{figures.number(len(rows))} rows.{most} Click one for the facts behind it.", width="content"
-        )
+        st.caption(f"Click a row for the facts behind it.{most}", width="content")
         shell.download("Rows as CSV", table, f"{tenant_id}-changes-{mart}.csv")
     row = rows[picked or 0]
     st.subheader("Learned in between, about this row", anchor=False)
