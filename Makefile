@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 
 export DO_NOT_TRACK := 1
 
-.PHONY: scenarios help demo test dashboard dagster lint unit bench clean format lock system-demo system-test system-bench
+.PHONY: scenarios help demo test dashboard dagster lint types sql unit bench clean format lock system-demo system-test system-bench
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,7 +27,12 @@ lint: $(INSTALLED) ## Style, types, who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	@$(MAKE) --jobs 2 --output-sync types sql
+
+types: $(INSTALLED)
 	$(BIN)/mypy
+
+sql: $(INSTALLED)
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
 unit: $(INSTALLED) ## The quick tests: structure, units

@@ -30,6 +30,7 @@ from orchestration.defs.payments.assets import (
 )
 from orchestration.defs.payments.jobs import collect, collect_schedule, train, train_schedule
 from orchestration.defs.publish.assets import serving_definition
+from orchestration.defs.taxes.assets import tax_transactions
 from orchestration.lib.dbt_manifest import load_manifest, target_path
 from orchestration.lib.resources import BillingNight
 from ratehouse.settings import Settings
@@ -70,6 +71,7 @@ def build_defs(
             serving_definition(marts),
             documents,
             mail,
+            tax_transactions,
             nightly_billing,
             processors,
             retries,

@@ -26,21 +26,6 @@ Progress = Callable[[str], None]
 Quoter = Callable[[duckdb.DuckDBPyConnection, Lake, Sequence[str]], tuple[int, list[str]]]
 
 
-# What the issue step and the questions before it read, and the marks by which the next night knows what it need not make again.
-FOR_ISSUING = (
-    "+int_invoicing__due_documents",
-    "+int_invoicing__due_lines",
-    "+int_credits__due_draws",
-    "+int_credits__due_note_uses",
-    "+tax_requests",
-    "+tax_ids",
-    "int_metering__made_days",
-    "int_metering__made_customers",
-    "int_subscriptions__made_lives",
-    "int_subscriptions__made_terms",
-)
-
-
 @dataclass(frozen=True)
 class Run:
     """What one run did.
@@ -96,34 +81,31 @@ def run(
         chosen = billable(lake, configuration, wanted, bill_day)
         issued = Issued(None, 0, 0, ())
         built = bool(chosen) or not wanted
-        whole = False
         problems: list[str] = []
         if built:
             set_clocks(lake, configuration, chosen, bill_day, known_at_the_time=known_at_the_time)
             progress("rating usage and fees")
-            # A night in the middle of a catch-up publishes nothing: it needs what is issued, half of all models.
-            whole = publish or closing.is_stated(lake)
-            refresh(settings, lake, select=() if whole else FOR_ISSUING)
+            refresh_for_issuing(settings, lake)
             problems = quote(settings, lake, quoter, chosen, progress=progress)
             progress("issuing documents")
             with warehouse.connect(settings) as connection:
                 issued = ledger.issue(connection, lake, tenants=chosen)
-        months_due = whole and closing.is_due(settings)
-        # The nights before the last of a catch-up leave what they issued to the build of the next one.
-        if publish and not built:
-            refresh(settings, lake)
-        elif issued.run_key and (publish or months_due):
-            warehouse.build_on_ledger(settings, lake)
         refused: list[str] = []
-        if months_due:
-            progress("closing months")
-            with warehouse.connect(settings) as connection:
-                closing.close(connection, lake)
-                refused = closing.refused(connection)
+        # A night in the middle of a catch-up publishes nothing: the other models are for nobody, unless a month may be closed.
+        if publish or (built and closing.is_stated(lake)):
+            if built:
+                refresh_after_issuing(settings, lake, issued)
+            else:
+                refresh(settings, lake)
+            if built and closing.is_due(settings):
+                progress("closing months")
+                with warehouse.connect(settings) as connection:
+                    closed = closing.close(connection, lake)
+                    refused = closing.refused(connection)
+                if closed and publish:
+                    warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
         if publish:
             progress("publishing")
-            if months_due:
-                warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
             warehouse.publish(settings)
     return Run(bill_day, issued, configuration.failures, tuple(refused), tuple(problems))
 
@@ -182,11 +164,25 @@ def bill_days(
     return runs
 
 
-def refresh(settings: Settings, lake: Lake, *, select: Sequence[str] = (), full: bool = False) -> None:
-    """Build every model, or those of `select`, on the facts and the ledger as they are now."""
+def refresh(settings: Settings, lake: Lake, *, full: bool = False) -> None:
+    """Build every model on the facts and the ledger as they are now."""
     warehouse.prepare(settings, lake)
     warehouse.seed(settings)
-    warehouse.build(settings, command="run", select=select, full_refresh=full)
+    warehouse.build(settings, command="run", full_refresh=full)
+
+
+def refresh_for_issuing(settings: Settings, lake: Lake) -> None:
+    """Build the half of the models that says what is to be issued."""
+    warehouse.prepare(settings, lake)
+    warehouse.seed(settings)
+    warehouse.build(settings, command="run", selector="for_issuing")
+
+
+def refresh_after_issuing(settings: Settings, lake: Lake, issued: Issued) -> None:
+    """Build the other half, and again what reads the ledger if something was issued."""
+    if issued.run_key:
+        warehouse.prepare(settings, lake)
+    warehouse.build(settings, command="run", selector="after_issuing" if issued.run_key else "beside_issuing")
 
 
 def quote(
@@ -195,7 +191,7 @@ def quote(
     quoter: Quoter | None,
     tenants: Sequence[str],
     *,
-    select: Sequence[str] = ("source:raw.tax_quotes+", "source:raw.tax_id_checks+"),
+    select: Sequence[str] = (),
     progress: Progress = lambda step: None,
 ) -> list[str]:
     """Let the providers be asked about what is due, and build what their answers change.
@@ -205,7 +201,7 @@ def quote(
         lake: where answers are landed.
         quoter: asks; without one nobody does.
         tenants: whose documents.
-        select: what is built again.
+        select: what is built again; by default what the issue step reads of it.
         progress: called before providers are asked.
 
     Returns:
@@ -218,7 +214,10 @@ def quote(
         landed, problems = quoter(connection, lake, tenants)
     if landed:
         warehouse.prepare(settings, lake)
-        warehouse.build(settings, command="run", select=select)
+        selector = None if select else "for_issuing_on_answers"
+        warehouse.build(
+            settings, command="run", select=select, selector=selector, flags=warehouse.NO_ARTIFACTS
+        )
     return problems
 
 

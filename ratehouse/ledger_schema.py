@@ -64,6 +64,10 @@ INVOICE_LINES = _schema(
     *_texts("tax_request_hash"),
     ("tax_item_no", pa.int64()),
     ("tax_amount", MONEY),
+    # Where the line is taxed, how, and for which certificate it is not.
+    *_texts("tax_country", "tax_region", "tax_treatment", "certificate_id", "certificate_number"),
+    # The line that is charged anew by this one without its tax, and the invoice that line stands on.
+    *_texts("replaces_line_id", "replaces_invoice_id"),
     *_texts("gl_account", "corrects_line_id", "cause_event_id", "slice_id", "rated_id"),
     # The coupon of a discount and its application; the manual adjustment that a line carries out.
     *_texts("coupon", "discount_id", "adjustment_id"),

@@ -139,7 +139,7 @@ def approve(settings: Settings, tenant_id: str, period: str, *, by: str, now: da
         _land(lake, tenant_id, "approve", fact, at)
         warehouse.prepare(settings, lake)
         due = ["int_revenue__due_closes", "int_revenue__due_closed_revenue"]
-        warehouse.build(settings, command="run", select=due)
+        warehouse.build(settings, command="run", select=due, flags=warehouse.NO_ARTIFACTS)
         with warehouse.connect(settings) as connection:
             closed = closing.close(connection, lake, tenants=[tenant_id])
         assert closed, "the models close what was approved"
@@ -364,7 +364,8 @@ def _show(settings: Settings, lake: Lake, appended: Sequence[str] = ()) -> None:
     """Publish what the fact that just landed changes, and what was appended to relations of the ledger with it."""
     warehouse.prepare(settings, lake)
     sources = [f"raw.{STREAM}", *(f"ledger.{name}" for name in appended)]
-    warehouse.build(settings, command="run", select=[f"source:{source}+" for source in sources])
+    select = [f"source:{source}+" for source in sources]
+    warehouse.build(settings, command="run", select=select, flags=warehouse.NO_ARTIFACTS)
     warehouse.publish(settings)
 
 

@@ -50,6 +50,7 @@ FACTS = (
     "fx_rates",
     "tax_quotes",
     "tax_id_checks",
+    "exemption_certificates",
     "contracts",
     "contract_events",
     "period_closes",
@@ -81,6 +82,7 @@ _RECORDED_BY = {
     "fx_rates": ("rate_on",),
     "tax_quotes": ("quoted_at",),
     "tax_id_checks": ("asked_at",),
+    "exemption_certificates": ("valid_from",),
     "contracts": ("signed_on",),
     "contract_events": ("effective_on",),
     "period_closes": ("closed_at",),
@@ -146,7 +148,7 @@ class Scenario:
     clock_labels: list[str]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Numbers stay what they are written as, and `yes`, `on` and `off` stay words."""
 
 
@@ -154,7 +156,7 @@ _Loader.yaml_implicit_resolvers = {
     first: [
         (tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"
     ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
 
 
@@ -182,7 +184,7 @@ def load(paths: Iterable[Path]) -> list[Scenario]:
 
 
 def run(scenarios: Sequence[Scenario], settings: Settings) -> list[Outcome]:
-    """Run scenarios together in one fresh warehouse, one build per clock step.
+    """Run scenarios together in one fresh warehouse, each step of the clocks for all of them at once.
 
     Args:
         scenarios: what `load` gave.
@@ -232,6 +234,7 @@ def _step(
     settings: Settings,
     lake: Lake,
 ) -> None:
+    stepping = [scenario for scenario in scenarios if step < len(scenario.clock)]
     clocks = [
         {
             "tenant_id": scenario.tenant_id,
@@ -239,27 +242,27 @@ def _step(
             "known_as_of": scenario.clock[step][1],
             "recorded_at": KNOWN_FROM_THE_START + timedelta(seconds=step),
         }
-        for scenario in scenarios
-        if step < len(scenario.clock)
+        for scenario in stepping
     ]
     land(lake, "tenant_clocks", clocks, tenant_id=None, source="scenario", batch_id=f"step-{step:03d}")
-    billing.refresh(settings, lake)
+    billing.refresh_for_issuing(settings, lake)
     with warehouse.connect(settings) as connection:
-        ledger.issue(connection, lake)
-    if closing.is_due(settings):
-        warehouse.build_on_ledger(settings, lake)
-        with warehouse.connect(settings) as connection:
-            closing.close(connection, lake)
+        issued = ledger.issue(connection, lake)
     checked = [
-        (scenario, scenario.content.get("expect_after", {}).get(scenario.clock_labels[step], {}))
-        for scenario in scenarios
-        if step < len(scenario.clock)
-        and scenario.clock_labels[step] in scenario.content.get("expect_after", {})
+        (scenario, scenario.content["expect_after"][scenario.clock_labels[step]])
+        for scenario in stepping
+        if scenario.clock_labels[step] in scenario.content["expect_after"]
     ]
     is_last = step == steps - 1
-    if not checked and not is_last:
+    # Of a run that nobody looks at and that closes no month, only what it issues matters.
+    if not (checked or is_last or any("period_closes" in scenario.content for scenario in stepping)):
         return
-    warehouse.build_on_ledger(settings, lake)
+    billing.refresh_after_issuing(settings, lake, issued)
+    if closing.is_due(settings):
+        with warehouse.connect(settings) as connection:
+            closed = closing.close(connection, lake)
+        if closed:
+            warehouse.build_on_ledger(settings, lake, closing.RELATIONS)
     with warehouse.connect(settings) as connection:
         marts = _Marts(connection)
         for scenario, expected in checked:

@@ -44,6 +44,7 @@ class Column:
         missing: the reason code if it is absent; None if it may be absent.
         optional_if: (column, values): it may be absent where that column has one of these values.
         choices: the only texts allowed, if they are closed.
+        pattern: what a text must match in full, and the words for a person who has to fix one that does not.
         default: the text an absent value is read as.
     """
 
@@ -52,6 +53,7 @@ class Column:
     missing: str | None = None
     optional_if: tuple[str, frozenset[str]] | None = None
     choices: frozenset[str] | None = None
+    pattern: tuple[str, str] | None = None
     default: str | None = None
 
 
@@ -65,6 +67,7 @@ class Stream:
         stream. key: the columns that identify a fact within a tenant.
         one_of: at least one of these columns must have a value, else `missing_customer`.
         by_received_day: files are partitioned by the UTC date of recorded_at, which is also a column.
+        span: (first day, day after the last): the second must be after the first, else `bad_time`.
         future_of: the instant that may be at most an hour after recorded_at, else `future_time`.
         max_bytes: the longest text of a column, in bytes of UTF-8, else `too_large`.
     """
@@ -74,6 +77,7 @@ class Stream:
     key: tuple[str, ...]
     one_of: tuple[str, ...] = ()
     by_received_day: bool = False
+    span: tuple[str, str] | None = None
     future_of: str | None = None
     max_bytes: int | None = None
 
@@ -135,6 +139,12 @@ _CONTRACT_EVENT_TYPES = frozenset(
 
 _DELIVERY_EVENTS = frozenset(
     "queued claimed sent refused deferred failed received not_received bounced retried".split()
+)
+_COUNTRY = ("[A-Z]{2}", "an ISO 3166 code of two capital letters, as in DE")
+# Each has its word with every tax provider (deliver.tax).
+EXEMPTION_REASONS = frozenset(
+    "federal_government state_government local_government diplomat charity religion education resale agriculture"
+    " manufacturing direct_pay other".split()
 )
 _TAX_EVENTS = frozenset("committed refused unknown voided".split())
 _POSTING_EVENTS = frozenset("claimed posted refused deferred voided".split())
@@ -431,6 +441,24 @@ STREAMS: dict[str, Stream] = {
                 Column("detail"),
             ),
             key=("tax_id", "asked_at"),
+        ),
+        Stream(
+            # why a customer's purchases bear no tax somewhere, and when; a later row about a certificate supersedes
+            "exemption_certificates",
+            (
+                _id("certificate_id"),
+                Column("customer_id", missing="missing_customer"),
+                _need("number"),
+                Column("country", missing="missing_key", pattern=_COUNTRY),
+                Column("region"),
+                Column("tax_codes", "list"),
+                _need("reason", choices=EXEMPTION_REASONS),
+                _need("valid_from", "date"),
+                Column("valid_until", "date"),
+                Column("revoked_on", "date"),
+            ),
+            key=("certificate_id",),
+            span=("valid_from", "valid_until"),
         ),
         Stream(
             # what became of telling a tax provider about an issued document; its state is the last of these facts

@@ -193,6 +193,9 @@ def check(
             if columns[column.name].dtype == pl.String:
                 too_large = columns[column.name].str.len_bytes() > contract.max_bytes
                 judged.refuse(too_large.fill_null(False), "too_large", column.name)
+    if contract.span:
+        first, after = contract.span
+        judged.refuse((columns[after] <= columns[first]).fill_null(False), "bad_time", after)
     if contract.future_of:
         ahead = columns[contract.future_of] > columns["recorded_at"] + _FUTURE
         judged.refuse(ahead.fill_null(False), "future_time", contract.future_of)
@@ -266,6 +269,12 @@ def _read(judged: _Judgement, column: Column, raw: pl.Series) -> pl.Series:
             if column.choices:
                 judged.refuse(
                     (~values.is_in(list(column.choices))).fill_null(False), "unknown_key", column.name
+                )
+            if column.pattern:
+                judged.refuse(
+                    (~values.str.contains(f"^(?:{column.pattern[0]})$")).fill_null(False),
+                    "unknown_key",
+                    column.name,
                 )
         case "instant":
             values, code = parsing.instants(raw), "bad_time"
@@ -459,6 +468,10 @@ def _rejected(
     return pa.Table.from_pylist(list(found.values()), schema=REJECTED)
 
 
+def _is_date(value: Any) -> bool:
+    return isinstance(value, date) or not parsing.dates(pl.Series([str(value)])).has_nulls()
+
+
 def _payload(row: Mapping[str, Any]) -> str:
     """The row as JSON; whatever JSON cannot say is kept as text, so that nothing of a bad row is lost."""
     kept: dict[str, str] = {}
@@ -484,6 +497,8 @@ def _reason(contract: Stream, code: str, about: str, row: Mapping[str, Any]) -> 
     if code == "unknown_key":
         if about == "tenant_id":
             return "tenant_id names another tenant than the one this batch is landed for"
+        if column is not None and column.pattern:
+            return f"{about} {shown} is not {column.pattern[1]}"
         if column is not None and column.choices:
             return f"{about} {shown} is not one of {', '.join(sorted(column.choices))}"
         return f"{contract.name} has no field {about}"
@@ -491,6 +506,8 @@ def _reason(contract: Stream, code: str, about: str, row: Mapping[str, Any]) -> 
         before, after = WIDTH[column.kind]
         width = f"at most {before} digits before the point and {after} after"
         return f"{about} {shown} is no finite number of {width}"
+    if code == "bad_time" and contract.span and about == contract.span[1] and _is_date(row.get(about)):
+        return f"{about} {shown} is not after {contract.span[0]}; it is the first day that is not in it"
     if code == "missing_customer" and contract.one_of:
         return f"{' and '.join(contract.one_of)} are missing"
     return {

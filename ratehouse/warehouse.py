@@ -9,8 +9,10 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from ratehouse.settings import Settings
 from ratehouse.stream_schema import STREAMS, empty
 
 LOCK_TIMEOUT_SECONDS = 600.0
+# Leaves the manifest and the compiled SQL of the last whole build, which previews and people read; writing all takes a second.
+NO_ARTIFACTS = ("--no-write-json",)
 _EXTRA_STREAMS = ("rejected",)
 # In the order in which they stand on each other; the serving file has them as views, not as copies.
 _PUBLISHED_VIEWS = (
@@ -101,10 +105,12 @@ def build(
     *,
     select: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    selector: str | None = None,
     command: str = "build",
     variables: Mapping[str, Any] | None = None,
     full_refresh: bool = False,
     flags: Sequence[str] = (),
+    target: Path | None = None,
     callbacks: Sequence[Callable[[Any], None]] = (),
 ) -> None:
     """Run dbt in this process on the warehouse file.
@@ -113,10 +119,12 @@ def build(
         settings: where the file and the project are.
         select: dbt selectors; none selects everything.
         exclude: dbt selectors to leave out.
+        selector: one of those that the project names, instead of both.
         command: `run` (models), `build` (seeds, models, tests), `seed`, `test`, `compile`, `parse`.
         variables: dbt variables.
         full_refresh: rebuild incremental models from the lake.
         flags: further arguments of dbt.
+        target: where dbt leaves its artifacts; by default beside the warehouse file.
         callbacks: called with every event of dbt, as it happens.
 
     Raises:
@@ -127,13 +135,16 @@ def build(
     from dbt.cli.main import dbtRunner
 
     project = str(settings.dbt_project_dir)
-    arguments = [command, "--project-dir", project, "--profiles-dir", project, "--quiet"]
-    arguments += ["--target-path", str(settings.warehouse_path.parent / "dbt_target")]
-    arguments += ["--log-path", str(settings.warehouse_path.parent / "dbt_logs")]
+    target = target or settings.warehouse_path.parent / "dbt_target"
+    arguments = [command, "--project-dir", project, "--profiles-dir", project, "--target-path", str(target)]
+    # What failed is in the error, and what a model was, in the target: twenty lines on each are a tenth of a small build.
+    arguments += ["--log-level", "none", "--log-level-file", "none", "--log-path", str(target)]
     if select:
         arguments += ["--select", *select]
     if exclude:
         arguments += ["--exclude", *exclude]
+    if selector:
+        arguments += ["--selector", selector]
     if variables:
         import json
 
@@ -141,20 +152,21 @@ def build(
     if full_refresh:
         arguments.append("--full-refresh")
     arguments += flags
-    with environment(settings), _without_collections():
+    with environment(settings), _without_collections(), _parsed_once(settings, target):
         try:
             result = dbtRunner(callbacks=list(callbacks)).invoke(arguments)
         finally:
             # dbt keeps its connection open; the file must be free for the next step and for other processes.
             DuckDBConnectionManager.close_all_connections()
     if not result.success:
-        raise BuildFailed(_explain(command, result))
+        raise BuildFailed(_explain(command, result)) from result.exception
 
 
 def build_on_ledger(settings: Settings, lake: Lake, relations: Sequence[str] = ()) -> None:
     """Build what reads the ledger again, or only what reads the given relations of it, after something was appended."""
     prepare(settings, lake)
-    build(settings, command="run", select=[f"source:ledger.{name}+" for name in relations or ("*",)])
+    select = [f"source:ledger.{name}+" for name in relations or ("*",)]
+    build(settings, command="run", select=select, flags=NO_ARTIFACTS)
 
 
 def seed(settings: Settings) -> None:
@@ -176,7 +188,7 @@ def seed(settings: Settings) -> None:
                 break
         else:
             return
-    build(settings, command="seed")
+    build(settings, command="seed", flags=NO_ARTIFACTS)
 
 
 def publish(settings: Settings) -> Path:
@@ -269,6 +281,43 @@ def _duckdb_type(kind: pa.DataType) -> str:
         return f"decimal({kind.precision}, {kind.scale})"
     names = {pa.string(): "varchar", pa.date32(): "date", pa.int64(): "bigint", pa.bool_(): "boolean"}
     return names[kind]
+
+
+@contextmanager
+def _parsed_once(settings: Settings, target: Path) -> Iterator[None]:
+    """Start with what dbt parsed of the project for another home: parsing all of it takes as long as a small build.
+
+    dbt compares it file by file with the project as it is and parses again what differs; that is left for the next home.
+    """
+    _parse_for_any_path()
+    own = target / "partial_parse.msgpack"
+    # Every relation is named with its database, which has the name of the file.
+    shared = settings.dbt_project_dir / "target" / f"parsed_for_{settings.warehouse_path.stem}.msgpack"
+    if not own.exists() and shared.exists():
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(shared, own)
+    before = _written(own)
+    yield
+    if _written(own) != before and os.access(settings.dbt_project_dir, os.W_OK):
+        shared.parent.mkdir(exist_ok=True)
+        fresh = shared.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(own, fresh)
+        fresh.replace(shared)
+
+
+def _written(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+@cache
+def _parse_for_any_path() -> None:
+    """No model asks where the warehouse file lies, but dbt would parse the whole project again for each place."""
+    from dbt.adapters.duckdb.credentials import DuckDBCredentials
+
+    keys = DuckDBCredentials._connection_keys
+    DuckDBCredentials._connection_keys = lambda self: tuple(  # type: ignore[method-assign]
+        key for key in keys(self) if key != "path"
+    )
 
 
 @contextmanager

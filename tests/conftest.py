@@ -19,8 +19,27 @@ from ratehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "tests" / "scenarios"
-# Test files that ask for the scenario warehouse, so one worker gets them all and makes it once.
-_SCENARIO_FILES = ("tests/integration/test_scenarios.py", "tests/architecture/test_marts.py")
+# Test files that stand on the same warehouse: one worker gets them all and makes it once.
+_TOGETHER = (
+    ("tests/integration/test_scenarios.py", "tests/architecture/test_marts.py"),
+    (
+        "tests/unit/dashboards/test_pages.py",
+        "tests/unit/dashboards/test_data.py",
+        "tests/unit/test_explain.py",
+        "tests/browser/test_finance.py",
+    ),
+)
+# What takes more than half a minute, the longest first: the last file to start is to be a short one.
+_LONG = (
+    "tests/integration/test_scenarios.py",
+    "tests/reliability/test_nights.py",
+    "tests/integration/test_collection.py",
+    "tests/integration/test_random_timelines.py",
+    "tests/integration/test_tax.py",
+    "tests/integration/test_orchestration.py",
+    "tests/unit/dashboards/test_pages.py",
+    "tests/integration/test_identities.py",
+)
 
 
 @dataclass(frozen=True)
@@ -39,12 +58,16 @@ def scenario_warehouse(tmp_path_factory: pytest.TempPathFactory) -> ScenarioWare
     return ScenarioWarehouse(settings, {outcome.scenario: outcome for outcome in outcomes})
 
 
+def _scope(file: str) -> str:
+    """Of files that belong together the first, else the file itself."""
+    return next((files[0] for files in _TOGETHER if file in files), file)
+
+
 class _ByWarehouse(LoadFileScheduling):
-    """A file's tests share a worker and so its fixtures; the files that share the scenario warehouse are one."""
+    """A file's tests share a worker and so its fixtures; files that share a warehouse are one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        return _SCENARIO_FILES[0] if file in _SCENARIO_FILES else file
+        return _scope(super()._split_scope(nodeid))
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +80,12 @@ def _main_module() -> Iterator[None]:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Asked by pytest-xdist; its own grouping by mark (`--dist loadgroup`) does nothing with pytest 9.2."""
+    # By itself it starts with the files of the most tests, and a file of four tests that take minutes would come last.
+    config.option.loadscopereorder = False
     return _ByWarehouse(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the scenarios: they take longest."""
-    items.sort(key=lambda item: "scenario_warehouse" not in getattr(item, "fixturenames", ()))
+    """Start with the files that take longest."""
+    place = {file: number for number, file in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(_scope(item.nodeid.split("::")[0]), len(place)))

@@ -97,6 +97,9 @@ class Line:
     unit_price: Decimal | None = None
     tax_code: str | None = None
     tax_percent: Decimal | None = None
+    tax_treatment: str | None = None
+    is_charged_anew: bool = False
+    """Charged again without the tax that a certificate frees it of; another line takes back what was charged with it."""
     corrects_number: str | None = None
     tiers: tuple[Tier, ...] = ()
     beside_tiers: Decimal = ZERO
@@ -179,9 +182,11 @@ class InvoiceDocument:
     """Codes of the catalogue (`reverse_charge`, …) or free text."""
     branding: Branding
     content_hash: str | None
-    discounts_by_rate: tuple[tuple[str, Decimal | None, Decimal], ...] = ()
-    """Discount lines summed by description and rate of tax, as negative amounts (on a credit note, positive)."""
+    discounts_by_rate: tuple[tuple[str, Decimal | None, str | None, Decimal], ...] = ()
+    """Discount lines summed by description, rate and treatment of tax, as negative amounts (on a credit note, positive)."""
     exchange: Exchange | None = None
+    certificates: tuple[str, ...] = ()
+    """Numbers of the certificates under which lines are exempt."""
     """None on a document in the seller's own currency, and where no rate was published."""
 
     @property
@@ -379,6 +384,8 @@ _LINES = (
         l.tenant_id, l.invoice_id, l.line_id, l.line_no, l.customer_id, l.subscription_id, l.plan, l.charge,
         l.line_type, l.dimensions, l.service_start, l.service_end, l.quantity, l.unit_price, l.amount,
         l.currency, l.tax_code, l.tax_percent, l.charge_description, l.model, l.rated_id,
+        ?l.certificate_number as certificate_number, ?l.tax_treatment as tax_treatment,
+        ?l.replaces_line_id as replaces_line_id,
         ?l.description as description, ?l.unit_name as unit_name, ?l.plan_name as line_plan_name,
         r.plan_name, r.included_quantity, r.amount as rated_amount, r.amount_exact as rated_exact,
         corrected.invoice_number as corrects_number, corrected.issued_on as corrects_on,
@@ -536,6 +543,8 @@ def _line(row: Mapping[str, Any], tiers: Sequence[Tier]) -> Line:
         unit_price=row["unit_price"],
         tax_code=_text(row["tax_code"]),
         tax_percent=row["tax_percent"],
+        tax_treatment=_text(row["tax_treatment"]),
+        is_charged_anew=row["replaces_line_id"] is not None,
         corrects_number=_text(row["corrects_number"]),
         tiers=tuple(tiers),
         beside_tiers=beside,
@@ -579,7 +588,7 @@ def _document(
 ) -> InvoiceDocument:
     groups: dict[tuple[str | None, str | None], list[Mapping[str, Any]]] = {}
     discounts: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    by_rate: dict[tuple[str, Decimal | None], Decimal] = defaultdict(lambda: ZERO)
+    by_rate: dict[tuple[str, Decimal | None, str | None], Decimal] = defaultdict(lambda: ZERO)
     corrects: dict[str, date | None] = {}
     if head["corrects_number"]:
         corrects[head["corrects_number"]] = head["corrects_on"]
@@ -589,7 +598,7 @@ def _document(
         if row["line_type"] == "discount":
             name = _text(row["description"]) or _humanise(row["charge"] or "discount")
             discounts[name] += row["amount"]
-            by_rate[name, row["tax_percent"]] += row["amount"]
+            by_rate[name, row["tax_percent"], _text(row["tax_treatment"])] += row["amount"]
         elif row["line_type"] != "tax":
             groups.setdefault((_text(row["subscription_id"]), row["customer_id"]), []).append(row)
     return InvoiceDocument(
@@ -627,6 +636,15 @@ def _document(
         content_hash=_text(head["content_hash"]),
         discounts_by_rate=tuple((*key, amount) for key, amount in by_rate.items()),
         exchange=_exchange(head),
+        certificates=tuple(
+            sorted(
+                {
+                    str(r["certificate_number"])
+                    for r in rows
+                    if r["certificate_number"] and r["tax_treatment"] == "exempt"
+                }
+            )
+        ),
     )
 
 

@@ -214,6 +214,9 @@ def _line_rows(line: Line, fmt: Formats, words: Words, show_tax: bool, *, keep: 
     quantity = "" if line.quantity is None else fmt.quantity(line.quantity)
     if quantity and line.unit_name:
         quantity = f"{quantity} {clean(line.unit_name)}"
+    if line.is_charged_anew:
+        notes.append(words["charged_anew"])
+        quantity = ""
     if line.line_type == "adjustment":
         # Its amount is a difference: quantity times price would be what the whole period costs.
         notes.append(words["now_in_all"].format(quantity=quantity) if quantity else "")
@@ -344,7 +347,7 @@ def _notes(document: InvoiceDocument, fmt: Formats, words: Words) -> tuple[str, 
             notes.append(words["corrects"].format(number=clean(number), date=fmt.date(issued_on)))
         else:
             notes.append(words["corrects_undated"].format(number=clean(number)))
-    notes += [words.get(note) or clean(note) for note in document.notes]
+    notes += [note_text(note, document, words) for note in document.notes]
     if exchange := document.exchange:
         own = formats(fmt.language, exchange.currency)
         notes.append(
@@ -359,6 +362,15 @@ def _notes(document: InvoiceDocument, fmt: Formats, words: Words) -> tuple[str, 
             )
         )
     return tuple(notes)
+
+
+def note_text(note: str, document: InvoiceDocument, words: Words) -> str:
+    """A note of a document in its language; one that it is exempt names the certificate."""
+    if note == "tax_exempt" and document.certificates:
+        return words["exempt_under"].format(
+            number=", ".join(clean(number) for number in document.certificates)
+        )
+    return words.get(note) or clean(note)
 
 
 def _payment(document: InvoiceDocument, words: Words) -> tuple[tuple[str, str], ...]:

@@ -17,6 +17,7 @@ from stdnum.eu.vat import MEMBER_STATES
 
 from deliver.documents.formats import clean
 from deliver.documents.model import DocumentError, InvoiceDocument, Line, Party
+from deliver.documents.view import note_text
 from ratehouse.money import minor_units
 from ratehouse.price_book_source import plain
 
@@ -24,6 +25,7 @@ ONE = "C62"  # UN/ECE Recommendation 20: one, a countable unit
 CREDIT_NOTE, INVOICE = "381", "380"
 CREDIT_TRANSFER = "30"
 _POSTCODE = re.compile(r"(?P<postcode>(?:[A-Z]{1,2}-)?\d{3,5}(?: ?\d{2})?) (?P<city>\D.*)")
+_CATEGORIES = {"exempt": "E", "reverse_charge": "AE", "zero_rated": "Z"}
 _REASONS = {
     "AE": ("VATEX-EU-AE", "Reverse charge"),
     "G": ("VATEX-EU-G", "Supply to a customer outside the European Union"),
@@ -54,20 +56,21 @@ def terms(document: InvoiceDocument, words: Mapping[str, str]) -> dict[str, Any]
     digits = minor_units(document.currency)
 
     def money(amount: Decimal) -> str:
-        return f"{sign * amount:.{digits}f}"
+        # Adding zero takes the sign off it: BR-E-09 and its sisters want 0, not -0.
+        return f"{sign * amount + 0:.{digits}f}"
 
     category = _zero_category(document)
     # The VAT breakdown is over all lines and discounts of a rate.
     basis: dict[Rate, Decimal] = defaultdict(Decimal)
     lines = []
     for number, line in enumerate(document.lines, start=1):
-        rate = _rate(line.tax_percent, category)
+        rate = _rate(line.tax_percent, line.tax_treatment, category)
         basis[rate] += line.amount
         lines.append(_line(number, line, rate, sign, digits))
     allowances: list[dict[str, str]] = []
     charges: list[dict[str, str]] = []
-    for name, percent, amount in document.discounts_by_rate:
-        rate = _rate(percent, category)
+    for name, percent, treatment, amount in document.discounts_by_rate:
+        rate = _rate(percent, treatment, category)
         basis[rate] += amount
         entry = {
             "amount": f"{abs(amount):.{digits}f}",
@@ -95,7 +98,7 @@ def terms(document: InvoiceDocument, words: Mapping[str, str]) -> dict[str, Any]
         "BT-3": CREDIT_NOTE if document.is_credit_note else INVOICE,
         "BT-5": document.currency,
         "BT-9": document.due_on or document.issued_on,
-        "BG-1": [{"BT-22": words.get(note) or clean(note)} for note in document.notes],
+        "BG-1": [{"BT-22": note_text(note, document, words)} for note in document.notes],
         "BG-3": [
             {"BT-25": clean(number), **({"BT-26": on} if on else {})} for number, on in document.corrects
         ],
@@ -113,6 +116,12 @@ def terms(document: InvoiceDocument, words: Mapping[str, str]) -> dict[str, Any]
         "BT-112": money(document.total),
         "BT-115": money(document.total - document.credits_applied),
     }
+    if exchange := document.exchange:
+        accounting_digits = minor_units(exchange.currency)
+        # BR-DEC-15: two decimals here too, so the tax in a currency of three stands on the PDF alone.
+        if accounting_digits <= 2:
+            result["BT-6"] = exchange.currency
+            result["BT-111"] = f"{sign * exchange.tax + 0:.{accounting_digits}f}"
     if document.credits_applied:
         result["BT-113"] = money(document.credits_applied)
     if document.po_number:
@@ -172,15 +181,16 @@ def _country(party: Party) -> str:
     return (party.country or "").lower()
 
 
-def _rate(percent: Decimal | None, zero: str) -> Rate:
-    return ("S", percent) if percent else (zero, Decimal(0))
+def _rate(percent: Decimal | None, treatment: str | None, zero: str) -> Rate:
+    """The category and rate of a line; `zero` is that of one without tax of which the ledger does not say why."""
+    return ("S", percent) if percent else (_CATEGORIES.get(treatment or "", zero), Decimal(0))
 
 
 def _taxes(document: InvoiceDocument, basis: Mapping[Rate, Decimal], zero: str) -> Any:
     """The VAT breakdown, once it is sure that each issued tax is its basis times its rate."""
     issued: dict[Rate, Decimal] = defaultdict(Decimal)
     for tax in document.taxes:
-        issued[_rate(tax.percent, zero)] += tax.amount
+        issued[_rate(tax.percent, None, zero)] += tax.amount
     unit = Decimal(1).scaleb(-minor_units(document.currency))
     for rate in basis.keys() | issued.keys():
         expected = basis.get(rate, Decimal(0)) * rate[1] / 100
@@ -198,6 +208,10 @@ def _taxes(document: InvoiceDocument, basis: Mapping[Rate, Decimal], zero: str) 
             if rate[0] != "O":
                 row["BT-119"] = plain(rate[1])
             code, reason = _REASONS.get(rate[0], (None, None))
+            if rate[0] == "E" and document.certificates:
+                reason = (
+                    f"{reason}, certificate {', '.join(clean(number) for number in document.certificates)}"
+                )
             rows.append(row | {k: v for k, v in (("BT-120", reason), ("BT-121", code)) if v})
         return rows
 

@@ -14,8 +14,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deliver.http import Endpoint, Http, Refused, Unanswered
-from deliver.tax.provider import Environment, Recorded, exact
+from deliver.tax.provider import Environment, Recorded, exact, exemptions
 
+# Entity use codes of AvaTax.
+_REASONS = {
+    "federal_government": "A",
+    "state_government": "B",
+    "diplomat": "D",
+    "charity": "E",
+    "religion": "F",
+    "resale": "G",
+    "agriculture": "H",
+    "manufacturing": "I",
+    "direct_pay": "J",
+    "other": "L",
+    "education": "M",
+    "local_government": "N",
+}
 _TYPES = {"sale": "SalesInvoice", "return": "ReturnInvoice"}
 
 
@@ -46,9 +61,7 @@ class Avalara:
 
     def quote(self, request: Mapping[str, Any]) -> Any:
         """See `Provider.quote`."""
-        return self._create(
-            {**_document(request), "type": "SalesOrder", "lines": [_line(item) for item in request["items"]]}
-        )
+        return self._create({**_document(request), "type": "SalesOrder", "lines": _lines(request)})
 
     def find(self, transaction: Mapping[str, Any]) -> Recorded | None:
         """See `Provider.find`."""
@@ -64,14 +77,14 @@ class Avalara:
         """See `Provider.record`; what is saved under the code already is adjusted, so that doing it twice is doing it once."""
         lines = [
             {
-                **_line(item),
+                **line,
                 "taxOverride": {
                     "type": "TaxAmount",
                     "taxAmount": exact(item["tax"]),
                     "reason": "as on the document issued",
                 },
             }
-            for item in transaction["items"]
+            for item, line in zip(transaction["items"], _lines(transaction), strict=True)
         ]
         saved = _recorded(
             self._create(
@@ -133,7 +146,7 @@ def _document(request: Mapping[str, Any]) -> dict[str, Any]:
         "date": request["tax_on"],
         "currencyCode": request["currency"],
         "businessIdentificationNo": request.get("tax_id"),
-        # The certificate itself is filed at Avalara, under the customer.
+        # Of a customer who is exempt without a certificate of ours, Avalara has the certificate on file.
         "exemptionNo": "EXEMPT" if request["exempt"] else None,
         "addresses": {
             "shipFrom": {
@@ -153,15 +166,27 @@ def _document(request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _line(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "number": item["no"],
-        "quantity": 1,
-        "amount": exact(item["amount"]),
-        "taxCode": item.get("tax_code"),
-        "itemCode": (item.get("description") or "")[:50] or None,
-        "description": item.get("description"),
-    }
+def _lines(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    certificates = exemptions(request)
+    return [
+        {
+            "number": item["no"],
+            "quantity": 1,
+            "amount": exact(item["amount"]),
+            "taxCode": item.get("tax_code"),
+            "itemCode": (item.get("description") or "")[:50] or None,
+            "description": item.get("description"),
+            **_exemption(certificates.get(item["no"])),
+        }
+        for item in request["items"]
+    ]
+
+
+def _exemption(certificate: Mapping[str, Any] | None) -> dict[str, str]:
+    if certificate is None:
+        return {}
+    # AvaTax takes 25 characters; the reason alone exempts.
+    return {"exemptionCode": certificate["number"][:25], "entityUseCode": _REASONS[certificate["reason"]]}
 
 
 def _recorded(body: Any) -> Recorded:

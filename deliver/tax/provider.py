@@ -61,6 +61,11 @@ class Provider(Protocol):
         """Take a recorded transaction back."""
 
 
+def exemptions(request: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The certificates that a question or a transaction names, by item: number and reason."""
+    return {one["no"]: one for one in request.get("exemptions") or ()}
+
+
 class Environment:
     """What a tenant's account is opened with; only from the environment, so that no secret is in any file.
 

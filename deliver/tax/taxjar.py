@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deliver.http import Endpoint, Http, Unanswered
-from deliver.tax.provider import Environment, Recorded, exact
+from deliver.tax.provider import Environment, Recorded, exact, exemptions
 
+# The product code of what bears no tax whatever it is.
+_EXEMPT_PRODUCT = "99999"
 _RESOURCES = {"sale": ("orders", "order"), "return": ("refunds", "refund")}
 
 
@@ -47,7 +49,7 @@ class TaxJar:
             {
                 "id": item["no"],
                 "quantity": 1,
-                "product_tax_code": item.get("tax_code"),
+                "product_tax_code": _product(request, item),
                 "unit_price": exact(item["amount"]),
             }
             for item in request["items"]
@@ -78,7 +80,7 @@ class TaxJar:
                 {
                     "id": item["no"],
                     "quantity": 1,
-                    "product_tax_code": item.get("tax_code"),
+                    "product_tax_code": _product(transaction, item),
                     "description": item.get("description"),
                     "unit_price": exact(item["amount"]),
                     "sales_tax": exact(item["tax"]),
@@ -122,6 +124,24 @@ def _places(request: Mapping[str, Any]) -> dict[str, Any]:
         "to_zip": destination.get("postal_code"),
         "to_state": destination.get("region"),
         "to_street": lines[0] if lines else None,
-        "exemption_type": "other" if request["exempt"] else "non_exempt",
+        "exemption_type": _exemption_type(request),
         "customer_id": request["customer_id"],
     }
+
+
+def _exemption_type(request: Mapping[str, Any]) -> str:
+    """TaxJar exempts an order as a whole; where certificates cover some items only, those have an exempt product code."""
+    if request["exempt"]:
+        return "other"
+    certificates = exemptions(request)
+    if not all(item["no"] in certificates for item in request["items"]):
+        return "non_exempt"
+    reasons = {certificate["reason"] for certificate in certificates.values()}
+    if reasons == {"resale"}:
+        return "wholesale"
+    return "government" if all(reason.endswith("_government") for reason in reasons) else "other"
+
+
+def _product(request: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
+    is_exempt_alone = item["no"] in exemptions(request) and _exemption_type(request) == "non_exempt"
+    return _EXEMPT_PRODUCT if is_exempt_alone else item.get("tax_code")

@@ -366,6 +366,38 @@ def customer_rows(plan: DemoPlan, of: Company) -> list[Row]:
     return rows
 
 
+def certificate_rows(plan: DemoPlan, of: Company) -> list[Row]:
+    """Exemption certificates of a few customers: some end within the demo, some are sent in late, one in six is revoked."""
+    rows: list[Row] = []
+    for customer in of.customers:
+        dice = Dice(plan.seed, of.tenant_id, "certificate", customer.customer_id)
+        where = customer.place
+        if not dice.chance(40_000):
+            continue
+        began = plan.start - timedelta(days=dice.one(30, 700))
+        ends = dice.weighted({None: 4, plan.days - 20: 2, plan.days + 40: 3})
+        late = dice.one(20, 60) if dice.chance(300_000) and plan.days > 70 else 0
+        row: Row = {
+            "tenant_id": of.tenant_id,
+            "certificate_id": f"{customer.customer_id}-exemption",
+            "customer_id": customer.customer_id,
+            "number": f"{where.country}-{dice.one(100_000, 999_999)}",
+            "country": where.country,
+            "region": where.region if where.country == "US" else None,
+            "reason": dice.pick(("charity", "education", "resale", "state_government")),
+            "valid_from": began,
+            "valid_until": None if ends is None else plan.start + timedelta(days=ends),
+            "recorded_at": _instant(where.timezone, plan.start + timedelta(days=late), 30_000 if late else 0),
+        }
+        rows.append(row)
+        if dice.chance(160_000) and plan.days > 70:
+            revoked = plan.start + timedelta(days=dice.one(65, plan.days - 2))
+            rows.append(
+                row | {"revoked_on": revoked, "recorded_at": _instant(where.timezone, revoked, 40_000)}
+            )
+    return rows
+
+
 def subscription_event_rows(plan: DemoPlan, of: Company) -> list[Row]:
     """Rows of the stream `subscription_events`; with `plan.lifecycle` also what happens after the start."""
     rows = _created(plan, of) + _migrations(plan, of)

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from ingest.demo.companies import Company, company, customer_rows, subscription_event_rows
+from ingest.demo.companies import Company, certificate_rows, company, customer_rows, subscription_event_rows
 from ingest.demo.dice import Dice
 from ingest.demo.faults import Received, receive
 from ingest.demo.plan import DemoPlan, DemoSummary
@@ -93,6 +93,9 @@ def land_demo(lake: Lake, plan: DemoPlan, *, progress: Progress | None = None) -
     events = [row for of in sellers for row in subscription_event_rows(plan, of)]
     put("customers", customers, "", plan.closes_at)
     put("subscription_events", events, "", plan.closes_at)
+    certificates = [row for of in sellers for row in certificate_rows(plan, of)]
+    if certificates:  # a small demo may have none, and a batch of nothing is no batch
+        put("exemption_certificates", certificates, "", plan.closes_at)
     put("fx_rates", list(fx_rows(plan)), "", plan.closes_at)
     done.customers = sum(len(of.customers) for of in sellers)
     done.subscriptions = sum(len(of.subscriptions) for of in sellers)

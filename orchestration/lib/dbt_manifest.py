@@ -18,18 +18,21 @@ from filelock import FileLock
 
 from ratehouse.errors import RatehouseError
 from ratehouse.settings import Settings
-from ratehouse.warehouse import environment
 
 _IGNORED = {"target", "logs", "dbt_packages"}
+_PARSE = """
+import pathlib, sys
+from ratehouse import settings, warehouse
+try:
+    installation = settings.Settings.model_validate_json(sys.argv[1])
+    warehouse.build(installation, command="parse", target=pathlib.Path(sys.argv[2]))
+except warehouse.BuildFailed as error:
+    sys.exit(str(error))
+"""
 
 
 class ManifestError(RatehouseError):
     """The dbt project cannot be parsed; the message holds what dbt said."""
-
-
-def executable() -> Path:
-    """The dbt of this Python, whether or not its folder is on the PATH."""
-    return Path(sys.executable).with_name("dbt")
 
 
 def target_path(settings: Settings) -> Path:
@@ -55,12 +58,8 @@ def load_manifest(settings: Settings) -> dict[str, Any]:
 
 
 def runs_path(settings: Settings) -> Path:
-    """The folder for the artifacts of runs, with what parsing the manifest left behind as a start."""
-    folder, parsed = target_path(settings) / "runs", _parse_path(settings) / "partial_parse.msgpack"
-    if not (folder / parsed.name).exists() and parsed.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(parsed, folder / parsed.name)
-    return folder
+    """The folder for the artifacts of runs."""
+    return target_path(settings) / "runs"
 
 
 def is_fresh(manifest: Path, project: Path) -> bool:
@@ -69,10 +68,6 @@ def is_fresh(manifest: Path, project: Path) -> bool:
         return False
     made = manifest.stat().st_mtime_ns
     return all(path.stat().st_mtime_ns < made for path in _sources(project))
-
-
-def _parse_path(settings: Settings) -> Path:
-    return target_path(settings) / "parse"
 
 
 def _sources(project: Path) -> Iterator[Path]:
@@ -85,16 +80,16 @@ def _sources(project: Path) -> Iterator[Path]:
 
 
 def _parse(settings: Settings, path: Path) -> None:
-    project, work = str(settings.dbt_project_dir), _parse_path(settings)
-    arguments = ["parse", "--quiet", "--project-dir", project, "--profiles-dir", project]
-    arguments += ["--target-path", str(work), "--log-path", str(work)]
+    work = target_path(settings) / "parse"
     # A process of its own: dbt leaves loggers and adapters behind in the one it runs in.
-    with environment(settings):
-        done = subprocess.run(  # noqa: S603 - our own dbt and paths
-            [executable(), *arguments], capture_output=True, text=True, check=False
-        )
+    done = subprocess.run(  # noqa: S603 - our own program and paths
+        [sys.executable, "-c", _PARSE, settings.model_dump_json(), str(work)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
-        raise ManifestError(f"dbt cannot parse {project}:\n{(done.stdout + done.stderr).strip()}")
+        raise ManifestError(f"dbt cannot parse {settings.dbt_project_dir}:\n{done.stderr.strip()}")
     fresh = path.with_suffix(".new")
     shutil.copy(work / "manifest.json", fresh)
     fresh.replace(path)

@@ -63,7 +63,8 @@ def run(
                 settings,
                 select=asked.select,
                 command=asked.command,
-                flags=[*asked.flags, "--target-path", str(runs_path(settings))],
+                flags=asked.flags,
+                target=runs_path(settings),
                 callbacks=[listen],
             )
         except BuildFailed as error:

@@ -26,6 +26,7 @@ CLOSED = tuple(AssetKey(["ledger", name]) for name, by in COMMITTED_BY.items() i
 INVOICES = AssetKey(["marts", "invoices"])
 SERVING = AssetKey(["serving", "current"])
 DOCUMENTS = AssetKey(["documents", "pdf"])
+TAX_TRANSACTIONS = AssetKey(["taxes", "transactions"])
 MAIL = AssetKey(["documents", "mail"])
 PROCESSORS = AssetKey(["payments", "processors"])
 RETRIES = AssetKey(["payments", "retries"])

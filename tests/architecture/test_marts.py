@@ -28,7 +28,8 @@ PUBLIC = {
     "invoice_lines": """
         invoice_id line_id customer_id subscription_id plan charge line_type dimensions
         service_start service_end quantity unit_price amount currency tax_code tax_percent
-        corrects_line_id cause_event_id
+        corrects_line_id cause_event_id tax_country tax_region tax_treatment certificate_id certificate_number
+        replaces_line_id
     """,
     "imported_invoices": """
         invoice_number kind customer_id currency issued_on lines repeated_lines total
@@ -43,6 +44,10 @@ PUBLIC = {
     """,
     "tax_transactions": """
         code invoice_id invoice_number type provider customer_id currency issued_on amount tax corrects_code is_void body
+    """,
+    "exemption_certificates": """
+        certificate_id customer_id number country region tax_codes reason valid_from valid_until revoked_on status
+        days_left documents last_used_on documents_after_end recorded_at
     """,
     "tax_ids": """
         document_key invoice_id customer_id tax_id tax_on standing asked_at
@@ -111,7 +116,8 @@ PUBLIC = {
         customer_id invoice_id invoice_number due_on kind moved_on payment_id note_id amount currency
     """,
     "tax_summary": """
-        period country treatment tax_code tax_percent currency invoices credit_notes voids invoiced credited taxable tax
+        period country region jurisdiction treatment tax_code tax_percent currency invoices credit_notes voids invoiced
+        credited taxable tax_invoiced tax_credited tax
     """,
     "usage_completeness": """
         received_on event_type received duplicates conflicts rejected not_billable accepted rated

@@ -149,7 +149,7 @@ def test_the_document_is_made_and_can_be_downloaded(page: sync_api.Page, address
         ("recurring", "Recurring revenue", "What moved it"),
         ("revenue", "Revenue", "2026-02 by contract"),
         ("flux", "Flux", "By account and charge"),
-        ("taxes", "Tax summary", "By country and rate"),
+        ("taxes", "Tax summary", "By place and rate"),
         ("close", "Close", "What 2026-02 posts"),
     ],
 )

@@ -87,7 +87,9 @@ class AvaTax(Unreliable):
                     "tax": _cents(line["amount"] * rate),
                 }
                 for kind, name, rate in RATES[to["region"]]
+                # A use code of AvaTax exempts by itself, and here everywhere but in California, which knows no resale.
                 if model["exemptionNo"] is None
+                and (line.get("entityUseCode") is None or to["region"] == "CA")
             ]
             override = line.get("taxOverride")
             tax = sum((d["tax"] for d in details), Decimal(0))
@@ -158,13 +160,17 @@ class TaxJarServer(Unreliable):
             for kind, _, rate in RATES[stated["to_state"]]
             if stated["exemption_type"] == "non_exempt"
         }
+        taxable = {
+            item["id"]: item["unit_price"] if item["product_tax_code"] != "99999" else Decimal(0)
+            for item in stated["line_items"]
+        }
         items = [
             {
                 "id": item["id"],
                 "state_sales_tax_rate": rates["State"],
-                "state_amount": _cents(item["unit_price"] * rates["State"]),
+                "state_amount": _cents(taxable[item["id"]] * rates["State"]),
                 "county_tax_rate": rates["County"],
-                "county_amount": _cents(item["unit_price"] * rates["County"]),
+                "county_amount": _cents(taxable[item["id"]] * rates["County"]),
                 "city_tax_rate": 0,
                 "city_amount": 0,
                 "special_tax_rate": 0,
@@ -173,7 +179,7 @@ class TaxJarServer(Unreliable):
             for item in stated["line_items"]
         ]
         # As TaxJar does: the whole is rounded by itself, so that its parts may miss it by a cent.
-        amount = sum(item["unit_price"] for item in stated["line_items"])
+        amount = sum(taxable.values())
         total = _cents(amount * sum(rates.values()))
         jurisdictions = {
             "country": stated["to_country"],

@@ -70,6 +70,15 @@ def tax(amount: str, percent: str = "20") -> dict[str, Any]:
     return {"line_type": "tax", "charge": None, "amount": amount, "tax_percent": percent, "tax_code": "vat"}
 
 
+def at_a_rate(rate: str, functional: str, functional_tax: str) -> dict[str, Any]:
+    """What is fixed on a document in another currency than the seller's."""
+    return {
+        "fx_base": "USD", "fx_quote": functional, "fx_rate": rate, "fx_rate_on": dt.date(2026, 1, 30), "fx_source": "ecb",
+        "functional_currency": functional, "functional_tax": functional_tax,
+    }  # fmt: skip
+
+
+BY_CERTIFICATE = {"tax_treatment": "exempt", "certificate_number": "FR-77"}
 STEPS = [tier("0", "1000", "1000", "0.01", "10"), tier("1000", None, "500", "0.005", "2.5")]
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "standard": (
@@ -96,6 +105,18 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         {"bill_to_country": "DE", "bill_to_tax_id": "DE136695976", "notes": ["reverse_charge"]},
     ),
     "exempt": ([line("recurring", "base", "100.00", "0")], {"notes": ["tax_exempt"]}),
+    "exempt_by_a_certificate": (
+        [
+            line("recurring", "base", "100.00"), line("recurring", "aid", "50.00", "0", **BY_CERTIFICATE),
+            line("discount", "spring", "-5.00", "0", description="Spring", **BY_CERTIFICATE), tax("20.00"),
+        ],
+        {"notes": ["tax_exempt"]},
+    ),
+    "zero_rated": ([line("recurring", "food", "100.00", "0", tax_treatment="zero_rated")], {}),
+    "tax_given_back_for_a_certificate": (
+        [line("adjustment", "base", "-100.00"), line("adjustment", "base", "100.00", "0", **BY_CERTIFICATE), tax("-20.00")],
+        {"kind": "credit_note", "notes": ["tax_exempt"]},
+    ),
     "outside_the_union": ([line("recurring", "base", "100.00", None)], {"bill_to_country": "JP", "bill_to_tax_id": None}),
     "seller_outside_the_union": (
         [line("recurring", "base", "100.00", None)],
@@ -105,6 +126,29 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "credit_note": (
         [line("credit", "base", "-100.00"), line("discount", "spring", "10.00", description="Spring"), tax("-18.00")],
         {"kind": "credit_note"},
+    ),
+    "reverse_charge_credit_note": (
+        [line("credit", "base", "-100.00", "0", tax_treatment="reverse_charge")],
+        {"kind": "credit_note", "bill_to_country": "DE", "bill_to_tax_id": "DE136695976", "notes": ["reverse_charge"]},
+    ),
+    "another_currency": (
+        [line("recurring", "base", "100.00"), tax("20.00")],
+        {"currency": "USD", **at_a_rate("0.9", "EUR", "18.00")},
+    ),
+    "another_currency_credit_note": (
+        [line("credit", "base", "-100.00"), tax("-20.00")],
+        {"kind": "credit_note", "currency": "USD", **at_a_rate("0.9", "EUR", "-18.00")},
+    ),
+    "another_currency_reverse_charge": (
+        [line("recurring", "base", "100.00", "0")],
+        {
+            "bill_to_country": "DE", "bill_to_tax_id": "DE136695976", "notes": ["reverse_charge"],
+            "currency": "USD", **at_a_rate("0.9", "EUR", "0.00"),
+        },
+    ),
+    "a_seller_without_decimals": (
+        [line("recurring", "base", "100.00"), tax("20.00")],
+        {"currency": "USD", **at_a_rate("157.2", "JPY", "3144")},
     ),
     "nothing_due": ([line("recurring", "base", "0.00"), tax("0.00")], {}),
     "a_long_address": (
@@ -139,6 +183,26 @@ def test_valid_under_schema_and_schematron(case: str, syntax: Any) -> None:
     name = "GrandTotalAmount" if syntax == "cii" else "TaxInclusiveAmount"
     digits = 0 if issued.currency == "JPY" else 2
     assert text(name) == f"{abs(issued.total):.{digits}f}"
+
+
+def test_the_tax_stands_in_the_sellers_currency_too() -> None:
+    issued = document(CASES["another_currency_credit_note"][0], **CASES["another_currency_credit_note"][1])
+    for syntax, name, currency in (
+        ("cii", "TaxTotalAmount", "TaxCurrencyCode"),
+        ("ubl", "TaxAmount", "TaxCurrencyCode"),
+    ):
+        xml = etree.fromstring(einvoice_xml(issued, syntax))  # type: ignore[arg-type]
+        assert {(t.get("currencyID"), t.text) for t in xml.iter(f"{{*}}{name}")} >= {
+            ("USD", "20.00"),
+            ("EUR", "18.00"),
+        }
+        assert [found.text for found in xml.iter(f"{{*}}{currency}")] == ["EUR"]
+
+
+def test_an_exemption_names_its_certificate() -> None:
+    lines, columns = CASES["exempt_by_a_certificate"]
+    text = einvoice_xml(document(lines, **columns), "cii").decode()
+    assert "Exempt from tax, certificate FR-77" in text and "Exempt from tax under certificate FR-77." in text
 
 
 def test_the_schematron_is_alive() -> None:

@@ -69,3 +69,17 @@ def test_a_broken_contract_leaves_what_was_there(project: Settings, sql: str, wo
 def test_a_table_takes_the_place_of_a_view_and_back(project: Settings) -> None:
     view = "{{ config(materialized='view') }} " + RIGHT
     assert make(project, RIGHT) == make(project, view) == make(project, RIGHT)
+
+
+def test_what_was_parsed_for_one_home_is_parsed_for_the_next(project: Settings, tmp_path: Path) -> None:
+    """Wherever its warehouse lies; what changed in between is noticed."""
+    assert make(project, RIGHT) == [("acme", 1)]
+    (project.dbt_project_dir / "models" / "mart.sql").write_text(RIGHT.replace("cast(1 ", "cast(2 "))
+    other = Settings.load(tmp_path / "other", environ={}).model_copy(
+        update={"dbt_project_dir": project.dbt_project_dir}
+    )
+    other.warehouse_path.parent.mkdir(parents=True)
+    events: list[str] = []
+    warehouse.build(other, command="run", callbacks=[lambda event: events.append(event.info.name)])
+    assert events and "UnableToPartialParse" not in events
+    assert rows(other) == [("acme", 2)]

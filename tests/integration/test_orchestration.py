@@ -141,7 +141,13 @@ def test_definitions_are_valid_and_named_as_the_warehouse(installation: Installa
 def test_every_op_that_writes_the_warehouse_is_in_the_pool(installation: Installation) -> None:
     for job in ("nightly", "backfill"):
         pools = {node.name: node.definition.pool for node in installation.defs.resolve_job_def(job).nodes}
-        readers = {"landed_quality", "documents__pdf", "documents__mail", "raw__tenants_tenants_in_order"}
+        readers = {
+            "landed_quality",
+            "documents__pdf",
+            "documents__mail",
+            "taxes__transactions",
+            "raw__tenants_tenants_in_order",
+        }
         assert {name for name, pool in pools.items() if pool is None} <= readers
         assert {pool for name, pool in pools.items() if name not in readers} == {WRITER_POOL}
 

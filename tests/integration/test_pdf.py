@@ -204,6 +204,23 @@ def test_an_invoice_and_its_credit_note_show_what_article_226_asks_for(marts: Ma
     (text,) = text_of(render(load_document(marts.connection, "acme", "id-INV-2")))
     assert "Reverse charge: VAT is to be accounted for by the recipient." in text  # 11a
 
+    exempt = {"tax_treatment": "exempt", "certificate_number": "FR-77 <b>"}
+    for language, words in {
+        "en": "Exempt from tax under certificate FR-77 <b>.",
+        "de": "Steuerfreie Leistung, Bescheinigung FR-77 <b>.",
+        "ja": "非課税（証明書 FR-77 <b>）。",
+    }.items():
+        free = marts.invoice(
+            f"INV-{language}",
+            [month("usage", "api", "5.00", **exempt)],
+            notes=["tax_exempt"],
+            language=language,
+            seller=seller,
+            **buyer,
+        )
+        (text,) = text_of(render(load_document(marts.connection, "acme", free)))
+        assert words in text  # 11
+
     rate = {"fx_base": "EUR", "fx_quote": "USD", "fx_rate": "1.25", "fx_rate_on": dt.date(2026, 1, 30)}
     tax = [lines[0], lines[3]]
     dollars = {"currency": "USD", "fx_source": "ecb", "functional_currency": "EUR", "functional_tax": "13.68"}
@@ -220,6 +237,29 @@ def test_an_invoice_and_its_credit_note_show_what_article_226_asks_for(marts: Ma
     )
     (text,) = text_of(render(load_document(marts.connection, "acme", note)))
     assert "Corrects invoice INV-1 of 1 Feb 2026" in text  # article 219
+
+    untaxed = marts.invoice(
+        "CN-2",
+        [
+            month("adjustment", "base", "-25.00", quantity="1", tax_percent="19", tax_code="vat"),
+            month(
+                "adjustment",
+                "base",
+                "25.00",
+                quantity="1",
+                tax_percent="0",
+                replaces_line_id="id-INV-1-0",
+                **exempt,
+            ),
+            {"line_type": "tax", "charge": "t", "amount": "-4.75", "tax_percent": "19", "tax_code": "vat"},
+        ],
+        kind="credit_note",
+        corrects_invoice_id="id-INV-1",
+        seller=seller,
+        notes=["tax_exempt"],
+    )
+    (text,) = text_of(render(load_document(marts.connection, "acme", untaxed)))
+    assert "charged again without tax" in text and "VAT 19% on -€25.00 -€4.75" in text
 
 
 def test_an_address_of_two_hundred_lines_and_a_formula_for_a_name_are_printed(marts: Marts) -> None:

@@ -37,7 +37,7 @@ def test_a_second_run_on_the_same_facts_writes_nothing(scenario_warehouse: Scena
 def test_the_warehouse_is_a_build_product(scenario_warehouse: ScenarioWarehouse, tmp_path: Path) -> None:
     """A new file, built from the lake alone, holds the same rows in every mart."""
     old = scenario_warehouse.settings
-    new = old.model_copy(update={"warehouse_path": tmp_path / "again.duckdb"})
+    new = old.model_copy(update={"warehouse_path": tmp_path / old.warehouse_path.name})
     warehouse.prepare(new, Lake(new.lake_url))
     warehouse.seed(new)
     warehouse.build(new, command="run")
@@ -45,7 +45,7 @@ def test_the_warehouse_is_a_build_product(scenario_warehouse: ScenarioWarehouse,
         connection.execute(f"attach '{old.warehouse_path}' as before (read_only)")
         tables = connection.execute(
             "select table_name from information_schema.tables"
-            " where table_catalog = 'again' and table_schema = 'marts' and table_type = 'BASE TABLE'"
+            " where table_catalog = current_database() and table_schema = 'marts' and table_type = 'BASE TABLE'"
         ).fetchall()
         differing = {
             table: connection.execute(

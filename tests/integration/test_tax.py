@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from click.testing import Result
+from dagster import DagsterInstance, materialize
 from typer.testing import CliRunner
 
 from deliver import http
@@ -21,6 +22,10 @@ from deliver.tax.dispatch import commit, quote, quote_in_run
 from deliver.tax.outbox import read_transactions
 from deliver.tax.provider import TaxError
 from deliver.tax.taxjar import TaxJar
+from orchestration.build import build_defs
+from orchestration.defs.taxes.assets import tax_transactions
+from orchestration.lib.names import TAX_TRANSACTIONS
+from orchestration.lib.resources import BillingNight
 from ratehouse import billing
 from ratehouse.commands.tax import app
 from ratehouse.settings import Settings
@@ -338,6 +343,117 @@ def test_providers_are_told_once_what_was_issued_corrected_and_voided(
     states = [one.state for one in read_transactions(home.settings, home.lake)]
     assert sorted(states) == ["committed"] * 4 + ["voided"]
     assert seen_anywhere(home.home, KEY, ACCOUNT) == set()
+
+
+def test_providers_hear_of_certificates_and_have_the_last_word(
+    blocked: tuple[Installation, billing.Run], tmp_path: Path, avatax: AvaTax, taxjar: TaxJarServer
+) -> None:
+    shutil.copytree(blocked[0].home, tmp_path / "home")
+    home = Installation(tmp_path / "home")
+    avatax.documents.clear()
+    taxjar.transactions.clear()
+
+    def certificate(tenant: str, recorded: str, **said: object) -> None:
+        row = {
+            "customer_id": "angeleno",
+            "country": "US",
+            "region": "CA",
+            "valid_from": "2025-01-01",
+            "recorded_at": recorded,
+            **said,
+        }
+        landed = land(
+            home.lake,
+            "exemption_certificates",
+            [row],
+            tenant_id=tenant,
+            source="test",
+            batch_id=f"{tenant}-{said['certificate_id']}",
+        )
+        assert landed.accepted == 1
+
+    certificate("ava", "2025-12-02", certificate_id="x1", number="RESALE-1", reason="resale")
+    certificate(
+        "jar", "2025-12-02", certificate_id="x1", number="CH-1", reason="charity", tax_codes=["SW054000"]
+    )
+    billing.run(home.settings, DAY, known_at_the_time=True, quoter=quote_in_run)
+    line = next(model for model in avatax.requests[::-1] if model["customerCode"] == "angeleno")["lines"][0]
+    assert (line["exemptionCode"], line["entityUseCode"]) == ("RESALE-1", "G")
+
+    def asked() -> dict[str, Any]:
+        return next(stated for stated in taxjar.requests[::-1] if stated["customer_id"] == "angeleno")
+
+    assert asked()["exemption_type"] == "non_exempt"
+    assert [item["product_tax_code"] for item in asked()["line_items"]] == ["99999", None]
+    documents = (
+        "select tenant_id, kind, tax, notes from marts.invoices where customer_id = 'angeleno' order by all"
+    )
+    assert rows(home.settings, documents) == [
+        # AvaTax does not take the certificate in California: no exemption is claimed, and none given later.
+        ("ava", "invoice", Decimal("8.65"), None),
+        ("jar", "invoice", Decimal("1.02"), '["tax_exempt"]'),
+    ]
+
+    certificate("jar", "2026-01-05", certificate_id="x2", number="CH-2", reason="charity")
+    billing.run(home.settings, date(2026, 1, 6), known_at_the_time=True, quoter=quote_in_run)
+    assert rows(home.settings, documents) == [
+        ("ava", "invoice", Decimal("8.65"), None),
+        ("jar", "credit_note", Decimal("-1.02"), '["tax_exempt"]'),
+        ("jar", "invoice", Decimal("1.02"), '["tax_exempt"]'),
+    ]
+    assert asked()["exemption_type"] == "other"
+    done = commit(home.settings)
+    assert done.outcomes["committed"] == sum(done.outcomes.values()) == 6, done.problems
+    assert commit(home.settings).outcomes == {}
+    told = {
+        key: (float(stated["sales_tax"]), stated["exemption_type"])
+        for key, stated in taxjar.transactions.items()
+    }
+    ((invoice,), (note,)) = rows(
+        home.settings,
+        "select invoice_id from marts.invoices where tenant_id = 'jar' and customer_id = 'angeleno' order by kind desc",
+    )
+    assert told["orders", invoice] == (1.02, "non_exempt")
+    assert {key[0]: of for key, of in told.items() if key[1].startswith(note)} == {
+        "orders": (0, "other"),
+        "refunds": (-1.02, "non_exempt"),
+    }
+    places = rows(
+        home.settings,
+        "select region, jurisdiction, treatment, sum(taxable), sum(tax) from marts.tax_summary"
+        " where tenant_id = 'jar' and region = 'CA' group by all order by all",
+    )
+    assert places == [
+        ("CA", "CA LOS ANGELES county", "taxed", Decimal(0), Decimal(0)),
+        ("CA", "CA state", "taxed", Decimal(0), Decimal(0)),
+        ("CA", None, "exempt", Decimal("113.37"), Decimal(0)),
+    ]
+
+
+def test_the_night_tells_the_providers_and_a_second_one_finds_nothing_to_tell(
+    answered: Answered, tmp_path: Path, avatax: AvaTax, taxjar: TaxJarServer
+) -> None:
+    shutil.copytree(answered.home.home, tmp_path / "home")
+    home = Installation(tmp_path / "home")
+    avatax.documents.clear()
+    taxjar.transactions.clear()
+    nightly = build_defs(settings=home.settings).resolve_job_def("nightly")
+    assert TAX_TRANSACTIONS in nightly.asset_layer.executable_asset_keys
+
+    def night(tenants: list[str]) -> dict[str, int]:
+        with DagsterInstance.ephemeral() as instance:
+            done = materialize(
+                [tax_transactions],
+                resources={"settings": home.settings, "night": BillingNight(tenants=tenants)},
+                instance=instance,
+            )
+        (made,) = done.asset_materializations_for_node("taxes__transactions")
+        return {name: value.value for name, value in made.metadata.items() if name != "problems"}  # type: ignore[misc]
+
+    assert night(["jar"]) == {"committed": 2}
+    assert night([]) == {"committed": 2}
+    assert (len(avatax.documents), len(taxjar.transactions)) == (2, 2)
+    assert night([]) == {}
 
 
 def test_what_a_provider_saves_with_another_tax_is_not_committed(

@@ -330,6 +330,53 @@ def test_lists_and_objects_of_other_streams(lake: Lake) -> None:
     assert (row["priority"], row["recurrence"]) == (100, '{"every":"month"}')
 
 
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"certificate_id": None}, "missing_id", "certificate_id is missing"),
+        ({"customer_id": " "}, "missing_customer", "customer_id is missing"),
+        ({"number": None}, "missing_key", "number is missing"),
+        ({"country": None}, "missing_key", "country is missing"),
+        (
+            {"country": "Germany"},
+            "unknown_key",
+            "country 'Germany' is not an ISO 3166 code of two capital letters, as in DE",
+        ),
+        ({"country": "us"}, "unknown_key", "two capital letters"),
+        ({"reason": "friend"}, "unknown_key", "reason 'friend' is not one of agriculture, charity"),
+        ({"valid_from": None}, "bad_time", "valid_from is missing"),
+        ({"valid_until": "soon"}, "bad_time", "valid_until 'soon' is no ISO 8601"),
+        ({"valid_until": "2026-01-01"}, "bad_time", "valid_until '2026-01-01' is not after valid_from"),
+        (
+            {"valid_until": date(2025, 1, 1)},
+            "bad_time",
+            "not after valid_from; it is the first day that is not in it",
+        ),
+        ({"expires": "2026-12-31"}, "unknown_key", "exemption_certificates has no field expires"),
+    ],
+)
+def test_a_certificate_says_what_is_wrong_with_it(
+    lake: Lake, change: dict[str, Any], code: str, words: str
+) -> None:
+    good = {
+        "certificate_id": "x",
+        "customer_id": "c",
+        "number": "1",
+        "country": "DE",
+        "reason": "charity",
+        "valid_from": "2026-01-01",
+    }
+    assert only_reason(lake, good | change, stream="exemption_certificates") == code
+    rejected = lake.read("raw/rejected")
+    assert rejected is not None and words in rejected["reason"].to_pylist()[0]
+    assert (
+        land_all(
+            lake, [good | {"revoked_on": "2025-12-01"}], stream="exemption_certificates", batch_id="b2"
+        ).accepted
+        == 1
+    )
+
+
 def test_a_rate_names_its_own_source(lake: Lake) -> None:
     rate = {"base": "USD", "quote": "CAD", "rate": "1.35", "rate_on": date(2026, 1, 1), "source": "ecb"}
     land_all(lake, [rate], stream="fx_rates")

@@ -21,7 +21,8 @@ invoices as (
 
 lines as (
 
-    select * replace (priced_amount as amount)
+    -- What was charged anew is found where it was charged first.
+    select * replace (priced_amount as amount, coalesce(replaces_invoice_id, invoice_id) as invoice_id)
     from {{ ref('stg_ratehouse__issued_invoice_lines') }}
     where line_type <> 'tax'
 
@@ -136,7 +137,7 @@ pointed as (
             -- A document that was voided unpaid is closed as a whole; one that was paid is credited line by line.
             when adjustments.reason_code = 'void' then voided.invoice_id is null
             else
-                (adjustments.line_id is null or adjustments.line_id = remaining.line_id)
+                (adjustments.line_id is null or adjustments.line_id in (remaining.line_id, remaining.replaces_line_id))
                 and (adjustments.charge is null or adjustments.charge = remaining.charge)
                 and (adjustments.subscription_id is null or adjustments.subscription_id = remaining.subscription_id)
                 and (adjustments.service_start is null or adjustments.service_start = remaining.service_start)

@@ -32,7 +32,7 @@ corrected as (
     select distinct
         lines.tenant_id,
         lines.document_key,
-        issued.invoice_id
+        coalesce(issued.replaces_invoice_id, issued.invoice_id) as invoice_id
     from {{ ref('int_invoicing__net_lines') }} as lines
     inner join {{ ref('stg_ratehouse__issued_invoice_lines') }} as issued
         on

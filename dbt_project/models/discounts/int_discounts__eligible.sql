@@ -101,6 +101,7 @@ select
     coupon,
     position,
     currency,
+    line_amount,
     percent,
     amount,
     -- An amount is given once per holder, currency and, unless once, billing period; earlier due days take of it first.

@@ -37,12 +37,11 @@ eligible as (
 
 left_after_0 as (
 
-    select
+    select distinct
         tenant_id,
         rated_id,
-        amount
-    from charges
-    where rated_id in (select rated_id from eligible)
+        line_amount as amount
+    from eligible
 
 ),
 {% for place in range(1, places + 1) %}

@@ -8,6 +8,16 @@ lines as (
 
 ),
 
+replaced as (
+
+    select
+        tenant_id,
+        replaces_line_id as line_id
+    from lines
+    where replaces_line_id is not null
+
+),
+
 -- The document of a subscription that never began is void, and what stands on it is not billed.
 void as (
 
@@ -32,7 +42,9 @@ select
     arg_max(quantity, (issued_at, billing_as_of, line_id)) as quantity,
     arg_min(coupon, (issued_at, billing_as_of, line_id)) as coupon,
     arg_max(slice_end_at, (issued_at, billing_as_of, line_id)) as slice_end_at,
-    arg_min(line_id, (issued_at, billing_as_of, line_id)) as first_line_id,
+    -- Corrections point at the line that bears the slice's tax now.
+    arg_min(line_id, (issued_at, billing_as_of, line_id))
+        filter (where corrects_line_id is null and (tenant_id, line_id) not in (select (tenant_id, line_id) from replaced)) as first_line_id,
     arg_min(customer_id, (issued_at, billing_as_of, line_id)) as customer_id,
     arg_min(line_type, (issued_at, billing_as_of, line_id)) as line_type,
     arg_min(price_book, (issued_at, billing_as_of, line_id)) as price_book,

@@ -30,14 +30,15 @@ tenants as (
 
 ),
 
+-- What the document must say about lines without tax.
 notes as (
 
     select
         tenant_id,
         document_key,
-        to_json(list_sort(list(distinct note))) as notes
+        to_json(list_sort(list(distinct case treatment when 'exempt' then 'tax_exempt' else treatment end))) as notes
     from {{ ref('int_taxes__line_rates') }}
-    where note is not null
+    where treatment in ('exempt', 'reverse_charge')
     group by tenant_id, document_key
 
 ),

@@ -81,6 +81,11 @@ services as (
         net_lines.amount as priced_amount,
         line_rates.tax_code,
         line_rates.tax_percent,
+        line_rates.tax_country,
+        line_rates.tax_region,
+        line_rates.treatment as tax_treatment,
+        line_rates.certificate_id,
+        line_rates.certificate_number,
         quotes.request_hash as tax_request_hash,
         items.item_no as tax_item_no,
         coalesce(item_taxes.amount, returned.amount) as tax_amount

@@ -66,7 +66,8 @@ issued_lines as (
     select
         tenant_id,
         line_id,
-        invoice_id
+        -- What was charged anew belongs to the invoice that charged it first.
+        coalesce(replaces_invoice_id, invoice_id) as invoice_id
     from {{ ref('stg_ratehouse__issued_invoice_lines') }}
 
 ),

@@ -56,24 +56,51 @@ kept as (
 
 ),
 
+-- Tax that a certificate frees is given back on a document of its own for each one it stands on. A line that something else corrects
+-- tonight waits until that is issued.
+retaxed as (
+
+    select
+        retaxes.*,
+        sum(case when retaxes.corrects_line_id is not null then retaxes.amount else 0 end) over (
+            partition by retaxes.tenant_id, retaxes.retaxed_invoice_id
+        ) as leading_amount,
+        true as is_credited_apart
+    from {{ ref('int_taxes__due_retaxes') }} as retaxes
+    left join kept as others
+        on
+            retaxes.tenant_id = others.tenant_id
+            and coalesce(retaxes.corrects_line_id, retaxes.replaces_line_id) = others.corrects_line_id
+    where others.corrects_line_id is null
+
+),
+
+issuable as (
+
+    select * from kept
+    union all by name
+    select * from retaxed
+
+),
+
 billed_to as (
 
     select
-        kept.*,
+        issuable.*,
         tenants.group_by,
         tenants.bill_day,
         tenants.draft_hours,
         tenants.billing_as_of,
         case
-            when tenants.group_by = 'parent' then coalesce(customers.parent_customer_id, kept.customer_id)
-            else kept.customer_id
+            when tenants.group_by = 'parent' then coalesce(customers.parent_customer_id, issuable.customer_id)
+            else issuable.customer_id
         end as bill_to_customer_id
-    from kept
-    inner join tenants on kept.tenant_id = tenants.tenant_id
+    from issuable
+    inner join tenants on issuable.tenant_id = tenants.tenant_id
     inner join customers
         on
-            kept.tenant_id = customers.tenant_id
-            and kept.customer_id = customers.customer_id
+            issuable.tenant_id = customers.tenant_id
+            and issuable.customer_id = customers.customer_id
 
 ),
 
@@ -99,7 +126,7 @@ grouped as (
         *,
         concat_ws(
             '|', bill_to_customer_id, currency, case when group_by = 'subscription' then subscription_id end,
-            case when adjustment_id is not null then 'adjustments' end
+            case when adjustment_id is not null then 'adjustments' end, retaxed_invoice_id
         ) as document_group
     from gathered
 
@@ -131,7 +158,8 @@ select
     bill_to_customer_id,
     row_number() over (
         partition by tenant_id, document_group, kind
-        order by subscription_id, service_start, charge_position, charge, dimensions, service_end, line_type desc, discount_id, adjustment_id
+        order by subscription_id, service_start, charge_position, charge, dimensions, service_end, line_type desc, discount_id, adjustment_id,
+            retaxed_invoice_id, coalesce(corrects_line_id, replaces_line_id), replaces_line_id nulls first
     ) as line_no,
     customer_id,
     subscription_id,
@@ -154,6 +182,8 @@ select
     tax_code,
     gl_account,
     corrects_line_id,
+    replaces_line_id,
+    replaces_invoice_id,
     cause_event_id,
     coupon,
     discount_id,

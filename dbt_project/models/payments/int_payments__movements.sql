@@ -309,7 +309,7 @@ corrected as (
     select distinct
         lines.tenant_id,
         lines.invoice_id as note_id,
-        corrected_lines.invoice_id
+        coalesce(corrected_lines.replaces_invoice_id, corrected_lines.invoice_id) as invoice_id
     from {{ ref('stg_ratehouse__issued_invoice_lines') }} as lines
     inner join {{ ref('stg_ratehouse__issued_invoice_lines') }} as corrected_lines
         on

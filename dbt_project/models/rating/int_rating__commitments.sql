@@ -12,7 +12,9 @@ slices as (
 rated as (
 
     select * from {{ ref('int_rating__rated') }}
-    where checkpoint_on is null
+    where
+        checkpoint_on is null
+        and (tenant_id, subscription_id) in (select (tenant_id, subscription_id) from slices)
 
 ),
 

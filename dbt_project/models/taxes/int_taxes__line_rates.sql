@@ -1,40 +1,23 @@
--- The rate of every line that is due: the code of its charge among the rates of the customer's country and region that hold on its tax
--- day, the country's first where the charge names none; nothing for the exempt, and for a business elsewhere in the EU that accounts for
--- the tax itself; what the provider says where there is one. A correction is taxed as the line it corrects was.
+-- The rate of every line that is due, and how the line is treated: the rate of the settings, nothing for the exempt and for a business
+-- elsewhere in the EU that accounts for the tax itself, what the provider says where there is one. A correction is taxed as the line it
+-- corrects was.
 with
 
-lines as (
+places as (
 
-    select * from {{ ref('int_invoicing__net_lines') }}
-
-),
-
-issued as (
-
-    select
-        tenant_id,
-        line_id,
-        tax_code,
-        tax_percent
-    from {{ ref('stg_ratehouse__issued_invoice_lines') }}
-
-),
-
-rates as (
-
-    select * from {{ ref('int_taxes__rates') }}
-
-),
-
-customers as (
-
-    select * from {{ ref('int_subscriptions__customers') }}
+    select * from {{ ref('int_taxes__line_places') }}
 
 ),
 
 sources as (
 
     select * from {{ ref('int_taxes__line_sources') }}
+
+),
+
+issued as (
+
+    select * from {{ ref('stg_ratehouse__issued_invoice_lines') }}
 
 ),
 
@@ -62,94 +45,62 @@ quoted as (
 
 ),
 
+rated as (
+
+    select
+        places.*,
+        sources.source,
+        sources.exemption,
+        case sources.source when 'table' then places.rate_percent when 'quoted' then quoted.tax_percent end as percent
+    from places
+    inner join sources
+        on
+            places.tenant_id = sources.tenant_id
+            and places.document_key = sources.document_key
+            and places.line_no = sources.line_no
+    left join quoted
+        on
+            places.tenant_id = quoted.tenant_id
+            and places.document_key = quoted.document_key
+            and places.line_no = quoted.line_no
+
+),
+
 treated as (
 
     select
-        lines.tenant_id,
-        lines.document_key,
-        lines.line_no,
-        lines.tax_code,
-        lines.corrects_line_id,
-        customers.country,
-        customers.region,
-        sources.source,
-        sources.tax_on,
-        sources.note
-    from lines
-    inner join customers
-        on
-            lines.tenant_id = customers.tenant_id
-            and lines.customer_id = customers.customer_id
-    inner join sources
-        on
-            lines.tenant_id = sources.tenant_id
-            and lines.document_key = sources.document_key
-            and lines.line_no = sources.line_no
-
-),
-
-matched as (
-
-    select
-        treated.*,
-        rates.tax_code as rate_code,
-        rates.percent
-    from treated
-    left join rates
-        on
-            treated.tenant_id = rates.tenant_id
-            and treated.country = rates.country
-            and (rates.region is null or rates.region = treated.region)
-            and (treated.tax_code is null or treated.tax_code = rates.tax_code)
-            and treated.source = 'table'
-            and treated.tax_on >= rates.starts_on
-            and treated.tax_on < rates.ends_on
-    qualify row_number() over (
-        partition by treated.tenant_id, treated.document_key, treated.line_no
-        order by rates.region is null, rates.position
-    ) = 1
-
-),
-
--- Lines for which the settings have a rate, on whatever day.
-undated as (
-
-    select distinct
-        treated.tenant_id,
-        treated.document_key,
-        treated.line_no
-    from treated
-    inner join rates
-        on
-            treated.tenant_id = rates.tenant_id
-            and treated.country = rates.country
-            and (rates.region is null or rates.region = treated.region)
-            and (treated.tax_code is null or treated.tax_code = rates.tax_code)
+        *,
+        coalesce(percent, 0) as tax_percent,
+        coalesce(case when source = 'table' then rate_code end, tax_code) as applied_code,
+        case
+            when coalesce(percent, 0) <> 0 then 'taxed'
+            when exemption is not null then exemption
+            when source = 'table' and percent = 0 then 'zero_rated'
+            else 'untaxed'
+        end as treatment
+    from rated
 
 )
 
 select
-    matched.tenant_id,
-    matched.document_key,
-    matched.line_no,
-    matched.source,
-    case when issued.line_id is not null then issued.tax_code else coalesce(matched.rate_code, matched.tax_code) end as tax_code,
-    case when issued.line_id is not null then issued.tax_percent else coalesce(quoted.tax_percent, matched.percent, 0) end as tax_percent,
-    matched.note,
-    -- Rates that end without another one after them are a gap, not a country without tax.
-    matched.source = 'table' and matched.percent is null and undated.tenant_id is not null as is_rate_missing
-from matched
+    treated.tenant_id,
+    treated.document_key,
+    treated.line_no,
+    treated.source,
+    case when issued.line_id is not null then issued.tax_code else treated.applied_code end as tax_code,
+    case when issued.line_id is not null then issued.tax_percent else treated.tax_percent end as tax_percent,
+    -- A line of the ledger from before it said so was taxed where its customer is.
+    case when issued.tax_treatment is not null then issued.tax_country else treated.country end as tax_country,
+    case when issued.tax_treatment is not null then issued.tax_region else treated.region end as tax_region,
+    case
+        when issued.line_id is null then treated.treatment
+        else coalesce(issued.tax_treatment, case when coalesce(issued.tax_percent, 0) <> 0 then 'taxed' else 'untaxed' end)
+    end as treatment,
+    case when issued.line_id is not null then issued.certificate_id else treated.certificate_id end as certificate_id,
+    case when issued.line_id is not null then issued.certificate_number else treated.certificate_number end as certificate_number,
+    treated.source = 'table' and treated.is_rate_missing as is_rate_missing
+from treated
 left join issued
     on
-        matched.tenant_id = issued.tenant_id
-        and matched.corrects_line_id = issued.line_id
-left join quoted
-    on
-        matched.tenant_id = quoted.tenant_id
-        and matched.document_key = quoted.document_key
-        and matched.line_no = quoted.line_no
-left join undated
-    on
-        matched.tenant_id = undated.tenant_id
-        and matched.document_key = undated.document_key
-        and matched.line_no = undated.line_no
+        treated.tenant_id = issued.tenant_id
+        and treated.corrects_line_id = issued.line_id

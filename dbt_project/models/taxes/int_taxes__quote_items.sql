@@ -29,6 +29,8 @@ select
     end as item_no,
     lines.tax_code,
     coalesce(lines.charge_description, lines.charge) as description,
+    places.certificate_number,
+    places.exemption_reason,
     lines.amount
 from lines
 inner join sources
@@ -36,6 +38,11 @@ inner join sources
         lines.tenant_id = sources.tenant_id
         and lines.document_key = sources.document_key
         and lines.line_no = sources.line_no
+inner join {{ ref('int_taxes__line_places') }} as places
+    on
+        lines.tenant_id = places.tenant_id
+        and lines.document_key = places.document_key
+        and lines.line_no = places.line_no
 window of_slice as (
     partition by
         lines.tenant_id, lines.document_key, lines.subscription_id, lines.plan, lines.charge, lines.dimensions, lines.slice_start_at

@@ -9,6 +9,8 @@ items as (
         document_key,
         customer_id,
         item_no,
+        min(case when line_no = item_no then certificate_number end) as certificate_number,
+        min(case when line_no = item_no then exemption_reason end) as exemption_reason,
         min(case when line_no = item_no then tax_code end) as tax_code,
         min(case when line_no = item_no then description end) as description,
         cast(sum(amount) as decimal(20, 4)) as amount
@@ -67,7 +69,9 @@ listed as (
                 'tax_code': tax_code,
                 'description': description
             } order by item_no
-        ) as item_list
+        ) as item_list,
+        list({ 'no': cast(item_no as varchar), 'number': certificate_number, 'reason': exemption_reason } order by item_no)
+        filter (where certificate_number is not null) as exemption_list
     from items
     group by tenant_id, document_key, customer_id
 
@@ -92,6 +96,7 @@ worded as (
             when customers.country in ('US', 'CA') and tenants.provider = 'taxjar' and customers.region is null
                 then 'address_missing: the customer has no region'
         end as problem,
+        listed.exemption_list,
         cast(to_json({
             'provider': tenants.provider,
             'company': tenants.company,
@@ -108,7 +113,7 @@ worded as (
                 'country': customers.country
             },
             'items': listed.item_list
-        }) as varchar) as request
+        }) as varchar) as question
     from listed
     inner join documents
         on
@@ -120,9 +125,22 @@ worded as (
             listed.tenant_id = customers.tenant_id
             and listed.customer_id = customers.customer_id
 
+),
+
+-- A question without certificates does not mention them, so that its answer stays good.
+certified as (
+
+    select
+        * exclude (question, exemption_list),
+        case
+            when exemption_list is null then question
+            else left(question, length(question) - 1) || ',"exemptions":' || cast(to_json(exemption_list) as varchar) || '}'
+        end as request
+    from worded
+
 )
 
 select
     *,
     {{ sha256_text('request') }} as request_hash
-from worded
+from certified

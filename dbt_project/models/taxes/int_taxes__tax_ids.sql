@@ -8,19 +8,12 @@ tenants as (
 
     select
         tenant_id,
-        billing_as_of,
         {{ json_text('document', 'legal_entity.country') }} as country,
         cast({{ json_text('document', 'tax.tax_id_max_age_days') }} as integer) as max_age_days
     from {{ ref('stg_ratehouse__tenants') }}
     where
         {{ json_text('document', 'tax.tax_id_check') }} = 'vies'
         and {{ json_text('document', 'tax.reverse_charge') }} = 'eu'
-
-),
-
-customers as (
-
-    select * from {{ ref('int_subscriptions__customers') }}
 
 ),
 
@@ -33,29 +26,21 @@ checks as (
 due as (
 
     select distinct
-        lines.tenant_id,
-        lines.document_key,
+        places.tenant_id,
+        places.document_key,
         cast(null as varchar) as invoice_id,
-        lines.customer_id,
+        places.customer_id,
         tenants.max_age_days,
-        customers.tax_id,
-        least(lines.service_end - 1, {{ local_date('tenants.billing_as_of', 'payers.timezone') }}) as tax_on
-    from {{ ref('int_invoicing__net_lines') }} as lines
-    inner join tenants on lines.tenant_id = tenants.tenant_id
-    inner join customers
-        on
-            lines.tenant_id = customers.tenant_id
-            and lines.customer_id = customers.customer_id
-    inner join customers as payers
-        on
-            lines.tenant_id = payers.tenant_id
-            and lines.bill_to_customer_id = payers.customer_id
+        places.tax_id,
+        places.tax_on
+    from {{ ref('int_taxes__line_places') }} as places
+    inner join tenants on places.tenant_id = tenants.tenant_id
     where
-        lines.corrects_line_id is null
-        and customers.tax_id is not null
-        and not coalesce(customers.tax_exempt, false)
-        and customers.country <> tenants.country
-        and customers.country in (select country from {{ ref('eu_countries') }})
+        places.corrects_line_id is null
+        and places.tax_id is not null
+        and not places.is_exempt
+        and places.country <> tenants.country
+        and places.country in (select country from {{ ref('eu_countries') }})
 
 ),
 

@@ -21,6 +21,17 @@ quotes as (
 
 ),
 
+-- The certificates that an answer was about, by item.
+exemptions as (
+
+    select
+        tenant_id,
+        request_hash,
+        unnest({{ json_elements(json_part('request', 'exemptions')) }}) as exemption
+    from quotes
+
+),
+
 receivables as (
 
     select * from {{ ref('int_payments__receivables') }}
@@ -85,23 +96,29 @@ items as (
 parts as (
 
     select
-        tenant_id,
-        invoice_id,
-        corrected_invoice_id,
-        tax_request_hash,
-        cast(sum(amount) as decimal(20, 4)) as amount,
-        cast(sum(tax) as decimal(20, 4)) as tax,
+        items.tenant_id,
+        items.invoice_id,
+        items.corrected_invoice_id,
+        items.tax_request_hash,
+        cast(sum(items.amount) as decimal(20, 4)) as amount,
+        cast(sum(items.tax) as decimal(20, 4)) as tax,
         list(
             {
-                'no': cast(tax_item_no as varchar),
-                'amount': cast(amount as varchar),
-                'tax': cast(tax as varchar),
-                'tax_code': tax_code,
-                'description': description
-            } order by tax_item_no
-        ) as item_list
+                'no': cast(items.tax_item_no as varchar),
+                'amount': cast(items.amount as varchar),
+                'tax': cast(items.tax as varchar),
+                'tax_code': items.tax_code,
+                'description': items.description
+            } order by items.tax_item_no
+        ) as item_list,
+        list(exemptions.exemption order by items.tax_item_no) filter (where exemptions.exemption is not null) as exemption_list
     from items
-    group by tenant_id, invoice_id, corrected_invoice_id, tax_request_hash
+    left join exemptions
+        on
+            items.tenant_id = exemptions.tenant_id
+            and items.tax_request_hash = exemptions.request_hash
+            and cast(items.tax_item_no as varchar) = {{ json_text('exemptions.exemption', 'no') }}
+    group by items.tenant_id, items.invoice_id, items.corrected_invoice_id, items.tax_request_hash
 
 ),
 
@@ -149,7 +166,8 @@ select
         'origin': {{ json_part('quotes.request', 'origin') }},
         'destination': {{ json_part('quotes.request', 'destination') }},
         'tax': cast(coded.tax as varchar),
-        'items': coded.item_list
+        'items': coded.item_list,
+        'exemptions': coded.exemption_list
     }) as varchar) as body
 from coded
 inner join invoices

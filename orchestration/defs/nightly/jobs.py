@@ -14,7 +14,8 @@ _RETRIES = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS"}
 nightly = define_asset_job(
     "nightly",
     AssetSelection.all() - AssetSelection.assets(BILLED_DAYS) - BESIDE_THE_NIGHT,
-    description="Land, set the clocks, rate, issue, close, publish, render, send: one night of a group of tenants.",
+    description="Land, set the clocks, rate, issue, close, publish, render, send, tell the tax providers: one night of a group"
+    " of tenants.",
     tags=_RETRIES,
 )
 backfill = define_asset_job(

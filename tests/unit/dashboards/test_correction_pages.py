@@ -80,7 +80,21 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         adjustment("alone", "-5.00", reason="friendly"),
         adjustment("too-much", "-95.00", approved_by="bob"),
     ]
+    certificate = {
+        **{"certificate_id": "x1", "customer_id": "c1", "number": "=FR-77", "country": "FR", "region": "IDF"},
+        **{"reason": "charity", "valid_from": "2025-06-01", "recorded_at": at},
+    }
     streams = {
+        "exemption_certificates": [
+            {**certificate, "valid_until": "2026-03-01"},
+            {
+                **certificate,
+                "certificate_id": "x2",
+                "number": "FR-78",
+                "tax_codes": ["books", "food"],
+                "revoked_on": "2026-01-15",
+            },
+        ],
         "customers": [{**row, "effective_at": at, "recorded_at": at} for row in customers],
         "subscription_events": created,
         "adjustments": asked,
@@ -144,28 +158,46 @@ def test_a_second_person_approves_on_the_page(home: Path, company: Settings) -> 
     assert list(fact.values()) == ["alone", "approve", "bob", "agreed"]
 
 
-def test_taxes_add_up_by_country_and_rate(home: Path) -> None:
+def test_taxes_add_up_by_place_and_rate(home: Path) -> None:
     test = page("taxes", tenant="shop")
     assert {metric.label: metric.value for metric in test.metric} == {
         "Tax": "18.00 EUR",
         "Taxed at a rate": "90.00 EUR",
         "Without tax": "100.00 EUR",
     }
-    rows = test.dataframe[0].value.set_index("country").to_dict("index")
+    rows = test.dataframe[0].value.set_index("place").to_dict("index")
     assert (rows["DE"]["treatment"], rows["DE"]["taxable"], rows["DE"]["tax"]) == (
         "Reverse charge",
         "100.00",
         "",
     )
     french = rows["FR"]
-    assert (french["rate"], french["invoiced"], french["credited"], french["tax"]) == (
-        "20 %",
-        "100.00",
-        "-10.00",
-        "18.00",
-    )
+    names = ("rate", "invoiced", "credited", "tax_invoiced", "tax_credited", "tax")
+    assert tuple(french[name] for name in names) == ("20 %", "100.00", "-10.00", "20.00", "-2.00", "18.00")
     test.selectbox("tax_period").select("2026-01").run()
     assert test.metric[0].value == "20.00 EUR"
+
+
+def test_certificates_that_expire_soon_come_first(home: Path) -> None:
+    test = page("taxes", tenant="shop")
+    table = test.dataframe[-1].value.to_dict("records")
+    assert [
+        (
+            row["customer"],
+            row["number"],
+            row["place"],
+            row["codes"],
+            row["reason"],
+            row["status"],
+            row["days_left"],
+        )
+        for row in table
+    ] == [
+        ("=Café", "=FR-77", "FR IDF", "all", "Charity", "Expires soon", 28),
+        ("=Café", "FR-78", "FR IDF", "books, food", "Charity", "Revoked", -17),
+    ]
+    (warning,) = test.warning
+    assert warning.value.startswith("1 certificate within 60 days of the end")
 
 
 def test_the_outbox_counts_states_and_sends_once_more(home: Path, company: Settings) -> None:

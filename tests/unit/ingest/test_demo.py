@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from ingest.demo import DemoPlan, land_demo, write_demo_files
-from ingest.demo.companies import SELLERS, Company, customer_rows, subscription_event_rows
+from ingest.demo.companies import SELLERS, Company, certificate_rows, customer_rows, subscription_event_rows
 from ingest.demo.faults import DEFECTS, Received, event_ids
 from ingest.demo.landing import DemoError, companies, received
 from ingest.demo.plan import TENANTS
@@ -26,6 +26,7 @@ from ingest.demo.usage import KINDS, plain, quantity, usage
 from ratehouse.canonical_json import canonical_text
 from ratehouse.lake import Lake
 from ratehouse.price_book import PriceBook, load_price_book, normalise_overrides
+from ratehouse.stream_schema import EXEMPTION_REASONS
 from ratehouse.tenant import load_tenant
 
 SMALL = DemoPlan(events=24_000, customers=60)
@@ -250,6 +251,17 @@ def test_customers_are_of_many_places_and_nobody_real() -> None:
     # every customer of a tenant has a name of its own
     for of in companies(DemoPlan(customers=900)):
         assert len({c.name for c in of.customers}) == len(of.customers)
+
+
+def test_certificates_end_come_late_and_are_revoked_within_the_demo() -> None:
+    plan = DemoPlan()
+    rows = [row for of in companies(plan) for row in certificate_rows(plan, of)]
+    assert {row["reason"] for row in rows} <= EXEMPTION_REASONS
+    assert all(row["recorded_at"] < plan.closes_at for row in rows)
+    assert any(row["recorded_at"].date() > plan.start for row in rows) and any(
+        row.get("revoked_on") for row in rows
+    )
+    assert any(row["valid_until"] and row["valid_until"] < plan.end for row in rows)
 
 
 def test_starts_include_the_ends_of_months_and_old_anchors() -> None:

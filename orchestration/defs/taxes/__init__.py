@@ -1,0 +1,1 @@
+"""Taxes: what the tax providers are told of issued documents."""
