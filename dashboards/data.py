@@ -74,6 +74,11 @@ def query(name: str, tenant_id: str, **parameters: Any) -> list[Row]:
     return _query(version(), name, tenant_id, tuple(sorted(parameters.items())))
 
 
+def text_of(name: str) -> str:
+    """The SQL of `queries/<name>.sql`."""
+    return _sql(name)
+
+
 def remembered(key: tuple[Any, ...], make: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
     """What `make` reads from the published file, kept as long as that file is the newest.
 

@@ -13,12 +13,14 @@ from ratehouse.commands import (
     close,
     deliver,
     explain,
+    flux,
     ingest,
     invoice,
     journal,
     operate,
     preview,
     price_book,
+    publish,
     reconcile,
     recovery,
     rejected,
@@ -39,6 +41,7 @@ app.command("serve")(operate.serve)
 app.command("doctor")(operate.doctor)
 app.command("close")(close.close)
 app.command("explain")(explain.explain)
+app.command("sql")(publish.sql)
 app.add_typer(adjustment.app, name="adjustment")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(preview.app, name="preview")
@@ -49,6 +52,8 @@ app.add_typer(deliver.app, name="deliver")
 app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(recovery.app, name="recovery")
 app.add_typer(journal.app, name="journal")
+app.add_typer(flux.app, name="flux")
+app.add_typer(publish.app, name="publish")
 app.add_typer(rejected.app, name="rejected")
 
 

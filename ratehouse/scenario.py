@@ -55,6 +55,7 @@ FACTS = (
     "contracts",
     "contract_events",
     "period_closes",
+    "flux_explanations",
 )
 _KEYS = {
     "scenario",
@@ -86,6 +87,7 @@ _RECORDED_BY = {
     "contracts": ("signed_on",),
     "contract_events": ("effective_on",),
     "period_closes": ("closed_at",),
+    "flux_explanations": ("effective_at",),
 }
 
 

@@ -35,6 +35,8 @@ class Settings(BaseModel):
     spool_dir: Path
     memory_limit: str | None = None
     threads: int | None = None
+    publishes_kept: int = 30
+    publishes_limit: int = 2 * 10**9
     dbt_project_dir: Path = _DBT_PROJECT
 
     @classmethod
@@ -46,7 +48,7 @@ class Settings(BaseModel):
             environ: replaces `os.environ`, for tests.
 
         Raises:
-            SettingsError: RATEHOUSE_THREADS is not a positive whole number.
+            SettingsError: a variable that is a number is none.
         """
         env = os.environ if environ is None else environ
         base = (home or Path(env.get("RATEHOUSE_HOME") or Path.cwd())).expanduser().resolve()
@@ -68,6 +70,10 @@ class Settings(BaseModel):
             spool_dir=path("RATEHOUSE_SPOOL", "data/spool"),
             memory_limit=env.get("RATEHOUSE_MEMORY_LIMIT") or None,
             threads=_positive(env.get("RATEHOUSE_THREADS"), "RATEHOUSE_THREADS"),
+            publishes_kept=_whole(env.get("RATEHOUSE_PUBLISHES"), "RATEHOUSE_PUBLISHES", default=30),
+            publishes_limit=_bytes(
+                env.get("RATEHOUSE_PUBLISHES_LIMIT"), "RATEHOUSE_PUBLISHES_LIMIT", default="2GB"
+            ),
         )
 
     @property
@@ -80,6 +86,11 @@ class Settings(BaseModel):
         """The published file, the only one that a page may open."""
         return self.serving_dir / "current.duckdb"
 
+    @property
+    def publishes_dir(self) -> Path:
+        """The marts of earlier publishes, a folder each; `publishes_kept` of them, at most `publishes_limit` bytes."""
+        return self.serving_dir / "publishes"
+
 
 def _positive(value: str | None, variable: str) -> int | None:
     if not value:
@@ -87,3 +98,20 @@ def _positive(value: str | None, variable: str) -> int | None:
     if not value.isascii() or not value.isdigit() or int(value) < 1:
         raise SettingsError(f"{variable} is {value!r}; set it to a whole number of at least 1, or unset it.")
     return int(value)
+
+
+def _whole(value: str | None, variable: str, *, default: int) -> int:
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit():
+        raise SettingsError(f"{variable} is {value!r}; set it to a whole number, 0 for none, or unset it.")
+    return int(value)
+
+
+def _bytes(value: str | None, variable: str, *, default: str) -> int:
+    text = (value or default).strip().upper()
+    for unit, size in (("KB", 10**3), ("MB", 10**6), ("GB", 10**9), ("TB", 10**12)):
+        number = text.removesuffix(unit)
+        if number != text and number.isascii() and number.isdigit():
+            return int(number) * size
+    raise SettingsError(f"{variable} is {value!r}; set it to a size such as 500MB or 2GB, or unset it.")

@@ -537,6 +537,24 @@ STREAMS: dict[str, Stream] = {
             key=("period", "closed_at"),
         ),
         Stream(
+            # what was found about the change of a line of revenue, and who accepted it
+            "flux_explanations",
+            (
+                _id("explanation_id"),
+                _need("comparison", choices=frozenset({"month", "year"})),
+                _need("period"),
+                _need("account_role"),
+                _need("charge"),
+                _need("currency"),
+                _need("action", choices=frozenset({"explain", "accept"})),
+                _need("change", "money"),
+                *_texts("explanation", "owner"),
+                _need("decided_by"),
+                _need("effective_at", "instant"),
+            ),
+            key=("explanation_id",),
+        ),
+        Stream(
             "deliveries",
             (
                 # what became of one message to one recipient; its state is a fold over these facts

@@ -347,10 +347,20 @@ class Receivables(Strict):
     withholding: dict[Country, Percent] = Field(default_factory=dict)
 
 
+class Flux(Strict):
+    """Which changes of revenue are to be explained: of this amount, own currency, and this percent of the earlier month."""
+
+    amount: Amount = Decimal(0)
+    percent: Percent = Decimal(10)
+    # No month is closed before they are explained, and accepted by somebody else.
+    required: StrictBool = False
+
+
 class Revenue(Strict):
     """Defaults of revenue recognition."""
 
     ratable: Literal["day", "month"] = "day"
+    flux: Flux = Field(default_factory=Flux)
 
 
 class QuickBooks(Strict):

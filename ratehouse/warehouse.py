@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from ratehouse import lineage, publishes
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
 from ratehouse.ledger import ledger_files
@@ -194,7 +195,8 @@ def publish(settings: Settings) -> Path:
     """Copy the public schema to a new serving file and rename it over the old one; open readers keep what they have.
 
     Events are not copied: their views are published as views, which read the lake's files where they lie. Beside the
-    marts stands what a preview of a change runs on.
+    marts stand the SQL that made them and what a preview of a change runs on. The marts with money in them stay for
+    comparison when the next file takes this one's place.
     """
     settings.serving_dir.mkdir(parents=True, exist_ok=True)
     fresh = settings.serving_dir / f".publishing-{os.getpid()}.duckdb"
@@ -212,12 +214,17 @@ def publish(settings: Settings) -> Path:
                     connection.execute(f'create table serving.marts."{name}" as from marts."{name}"')
             _publish_views(connection)
             publish_models(connection, settings, "serving")
+            models = lineage.built(settings)
+            lineage.publish(connection, models, "serving")
+            kept = publishes.keep(connection, settings, models, "serving")
         except BaseException:
             connection.execute("detach serving")
             fresh.unlink()
             raise
         connection.execute("detach serving")
     fresh.replace(settings.serving_path)
+    if kept is not None:
+        publishes.finish(settings, kept)
     return settings.serving_path
 
 

@@ -31,15 +31,19 @@ def main() -> None:
             ],
             "Revenue": [
                 st.Page("views/recurring.py", title="Recurring revenue", icon=":material/trending_up:"),
+                st.Page("views/revenue.py", title="Revenue", icon=":material/menu_book:"),
+                st.Page("views/flux.py", title="Flux", icon=":material/compare_arrows:"),
                 st.Page("views/taxes.py", title="Taxes", icon=":material/account_balance:"),
                 st.Page("views/close.py", title="Close", icon=":material/lock_clock:"),
+                st.Page("views/changes.py", title="What changed", icon=":material/history:"),
             ],
             "Operations": [
                 st.Page("views/outbox.py", title="Outbox", icon=":material/outgoing_mail:"),
                 st.Page("views/usage.py", title="Usage", icon=":material/bolt:"),
                 st.Page("views/runs.py", title="Runs", icon=":material/schedule:"),
             ],
-        }
+        },
+        expanded=True,
     )
     shell.style()
     shell.choose_tenant()

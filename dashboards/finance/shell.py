@@ -35,6 +35,8 @@ _CSS = """
 [data-testid="stMetric"] {background: #fff; border-radius: 8px;}
 [data-testid="stMetricLabel"] {color: #5b6874;}
 h1 {letter-spacing: -0.01em; padding-bottom: 0.1rem !important;}
+/* Streamlit's own CSV of a table writes text that a spreadsheet takes for a formula; ours does not. */
+[data-testid="stElementToolbarButton"]:has(button[aria-label="Download as CSV"]) {display: none;}
 </style>
 """
 

@@ -221,3 +221,8 @@ shares as (
 
 )
 {%- endmacro %}
+
+{# Whether a tenant closes no month before its changes of revenue are explained and accepted. #}
+{% macro flux_is_required(document) -%}
+    coalesce({{ json_text(document, 'revenue.flux.required') }} = 'true', false)
+{%- endmacro %}

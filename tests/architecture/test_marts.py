@@ -145,6 +145,18 @@ PUBLIC = {
         contract_id period opening billed recognised modified credited refunded interest fx closing
         currency
     """,
+    "deferred_revenue_waterfall": """
+        contract_id customer_id period booked_period future_period is_current amount currency
+    """,
+    "revenue_flux": """
+        comparison period prior_period account_role account charge currency prior_amount amount change price volume mix
+        late catch_up one_off other functional_change functional_fx is_material status explanation owner explained_by
+        accepted_by
+    """,
+    "revenue_flux_items": """
+        comparison period prior_period customer_id contract_id account_role charge plan dimensions currency prior_units
+        units prior_amount amount change price volume mix late catch_up one_off other functional_change functional_fx
+    """,
     "contract_costs": """
         contract_id cost_id period opening capitalised amortised closing currency
     """,

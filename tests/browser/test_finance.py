@@ -147,6 +147,8 @@ def test_the_document_is_made_and_can_be_downloaded(page: sync_api.Page, address
         ("receivables", "Receivables", "By customer"),
         ("reconciliation", "Reconciliation", "From usage to cash"),
         ("recurring", "Recurring revenue", "What moved it"),
+        ("revenue", "Revenue", "2026-02 by contract"),
+        ("flux", "Flux", "By account and charge"),
         ("taxes", "Tax summary", "By place and rate"),
         ("close", "Close", "What 2026-02 posts"),
     ],
@@ -158,6 +160,6 @@ def test_every_page_draws_without_an_error(
     page.get_by_role("heading", name=heading, exact=True).wait_for()
     page.get_by_text(words).first.wait_for()
     # A page whose figures are compared to the cent is drawn when its tables are.
-    drawn = "stDataFrame" if path in ("reconciliation", "close", "taxes") else "stVegaLiteChart"
+    drawn = "stDataFrame" if path in ("reconciliation", "close", "revenue", "taxes") else "stVegaLiteChart"
     page.locator(f"[data-testid={drawn}] canvas, [data-testid={drawn}] svg").first.wait_for()
     assert page.get_by_test_id("stException").count() == 0

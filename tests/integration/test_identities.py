@@ -150,6 +150,13 @@ ERRORS = [
         {"mrr_to_gaap": "select * from {relation} where step <> 'usage'"},
     ),
     Error(9, "cohorts_are_all_customers", {"retention_by_cohort": _more("mrr")}),
+    Error(9, "deferred_revenue_runs_off_to_nothing", {"deferred_revenue_waterfall": _more("amount")}),
+    Error(9, "flux_is_explained_by_its_drivers", {"revenue_flux_items": _more("mix")}),
+    Error(
+        9,
+        "flux_is_explained_by_its_drivers",
+        {"revenue_flux_items": "select * from {relation} where charge <> 'base'"},
+    ),
     Error(10, "journal_entries_balance", {"journal_entries": _more("debit", where="line_no = 1")}),
     Error(
         10,

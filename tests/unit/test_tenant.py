@@ -36,7 +36,10 @@ def test_a_tenant_with_only_its_name_works():
     }
     assert document["dunning"]["steps"] == []
     assert document["accounts"] == ACCOUNTS
-    assert document["revenue"] == {"ratable": "day"}
+    assert document["revenue"] == {
+        "ratable": "day",
+        "flux": {"amount": "0", "percent": "10", "required": False},
+    }
 
 
 def test_what_is_given_is_kept():

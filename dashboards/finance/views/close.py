@@ -1,4 +1,4 @@
-"""Close: whether a month may be closed and why not, what was learned since it was, deferred revenue, and what it posts."""
+"""Close: whether a month may be closed and why not, what was learned since, deferred revenue, what it posts; down to rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboards import data, figures
-from dashboards.finance import shell
+from dashboards.finance import contract, made, shell
 
 MOVEMENTS = {
     "billed": "Billed",
@@ -36,9 +36,11 @@ def main() -> None:
     checks = [row for row in checks if row["period"] == period]
     _gate(checks)
     _checks(checks)
+    made.behind("close_checklist", "accounting_periods", query="close_checklist", key="close_checks")
     if any(row["status"] == "closed" for row in checks):
         st.subheader(f"Learned since {period} was closed", anchor=False)
         _since(data.query("learned_since_close", tenant_id, period=period))
+        made.behind("revenue_by_period", query="learned_since_close", key="close_since")
     rows = data.query("deferred_revenue", tenant_id)
     if rows:
         st.subheader("Deferred revenue, less contract assets", anchor=False)
@@ -146,8 +148,10 @@ def _deferred(rows: Sequence[data.Row], currency: str) -> None:
         },
     )
     st.caption(
-        "Contract liabilities less contract assets, all contracts together; opening plus movements is closing."
+        "Contract liabilities less contract assets, all contracts together; opening plus movements is closing. The page Revenue "
+        "opens each month to its contracts."
     )
+    made.behind("deferred_revenue_rollforward", query="deferred_revenue", key="close_deferred")
 
 
 def _posted(tenant_id: str, period: str) -> None:
@@ -157,7 +161,7 @@ def _posted(tenant_id: str, period: str) -> None:
             "menu_book", "Nothing is posted", "No document, payment or schedule falls into this month."
         )
         return
-    shell.table(
+    picked = shell.table(
         [
             {
                 **row,
@@ -175,12 +179,77 @@ def _posted(tenant_id: str, period: str) -> None:
             "currency": shell.text("Currency", "small"),
             "lines": shell.count("Lines"),
         },
+        key="close_accounts",
+        opens=True,
         rows_shown=16,
     )
-    shell.download(
-        "Journal as CSV",
-        lambda: data.query("journal_lines", tenant_id, period=period),
-        f"{tenant_id}-journal-{period}.csv",
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.caption("Click an account for its lines.", width="content")
+        shell.download(
+            "Journal as CSV",
+            lambda: data.query("journal_lines", tenant_id, period=period),
+            f"{tenant_id}-journal-{period}.csv",
+        )
+    made.behind("journal_entries", query="trial_balance", key="close_posted")
+    if picked is not None:
+        _account(tenant_id, period, balance[picked]["account_role"])
+
+
+def _account(tenant_id: str, period: str, role: str) -> None:
+    rows = data.query("posted_rows", tenant_id, period=period, role=role)
+    st.subheader(f"{figures.label(role)} in {period}", anchor=False)
+    picked = _lines(rows, "close_lines")
+    shell.download("Rows as CSV", rows, f"{tenant_id}-{role}-{period}.csv")
+    if picked is None:
+        return
+    row = rows[picked]
+    st.subheader(f"Entry {row['entry_id'][:12]}: {row['memo']}", anchor=False)
+    entry = data.query("entry_lines", tenant_id, entry=row["entry_id"])
+    _lines(entry, "close_entry")
+    made.behind("journal_entries", query="entry_lines", key="close_entry")
+    if row["contract_id"]:
+        contract.show(tenant_id, row["contract_id"], key="close_contract")
+
+
+def _lines(rows: Sequence[data.Row], key: str) -> int | None:
+    columns = {
+        "posted_on": shell.day("Posted"),
+        "performance_period": shell.text("Performed in", "small"),
+        "account_role": shell.text("Role"),
+        "memo": shell.text("Memo", "large"),
+        "debit": shell.figure("Debit"),
+        "credit": shell.figure("Credit"),
+        "currency": shell.text("Currency", "small"),
+        "functional_debit": shell.figure("Debit, own currency"),
+        "functional_credit": shell.figure("Credit, own currency"),
+        "contract_id": shell.text("Contract"),
+        "invoice_id": shell.text("Document"),
+    }
+    own = all(row["currency"] == row["functional_currency"] for row in rows)
+    columns = {
+        name: column
+        for name, column in columns.items()
+        if name in rows[0] and not (own and name.startswith("functional_"))
+    }
+    return shell.table(
+        [
+            {
+                **row,
+                **{name: figures.label(row[name]) for name in ("account_role",) if name in row},
+                **{
+                    name: figures.amount(row[name], row["currency"]) if row[name] else ""
+                    for name in ("debit", "credit")
+                },
+                **{
+                    name: figures.amount(row[name], row["functional_currency"]) if row[name] else ""
+                    for name in ("functional_debit", "functional_credit")
+                },
+            }
+            for row in rows
+        ],
+        columns,
+        key=key,
+        opens=True,
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import data, figures
-from dashboards.finance import shell
+from dashboards.finance import made, shell
 
 MOVEMENTS = {
     "new": ("New", "#0f766e"),
@@ -56,16 +56,22 @@ def main() -> None:
     st.subheader("What moved it", anchor=False)
     _movements(months, currency)
     _bridge(months, currency)
+    made.behind("mrr_by_month", query="mrr", key="recurring_bridge")
     st.subheader("Who moved it", anchor=False)
     periods = [row["period"] for row in reversed(months)]
     period = str(st.selectbox("Month", periods, key="recurring_period", label_visibility="collapsed"))
-    _customers(data.query("mrr_movements", tenant_id, currency=currency, period=period), currency)
+    moved = data.query("mrr_movements", tenant_id, currency=currency, period=period)
+    _customers(moved, currency)
+    if moved:
+        shell.download("Rows as CSV", moved, f"{tenant_id}-mrr-{period}.csv")
     st.subheader("What became of the customers of each month", anchor=False)
     _cohorts(data.query("retention", tenant_id, currency=currency))
+    made.behind("retention_by_cohort", query="retention", key="recurring_cohorts")
     steps = data.query("mrr_to_gaap", tenant_id, currency=currency)
     if steps:
         st.subheader("From MRR to revenue", anchor=False)
         _revenue(tenant_id, steps, currency)
+        made.behind("mrr_to_gaap", query="mrr_to_gaap_customers", key="recurring_revenue")
 
 
 def _headline(months: Sequence[data.Row], currency: str) -> None:

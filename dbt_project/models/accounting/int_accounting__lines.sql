@@ -90,7 +90,8 @@ costs as (
         tenant_id,
         'cost' as kind,
         concat_ws('|', contract_id, cost_id) as owner,
-        incurred_on as posted_on,
+        -- Of a contract that was learned after a close, in the first open month.
+        greatest(incurred_on, opens_on) as posted_on,
         period as performance_period,
         currency,
         minor_digits,
@@ -108,7 +109,7 @@ costs as (
         tenant_id,
         'amortisation' as kind,
         concat_ws('|', contract_id, cost_id) as owner,
-        as_of as posted_on,
+        greatest(as_of, last_day(opens_on)) as posted_on,
         period as performance_period,
         currency,
         minor_digits,

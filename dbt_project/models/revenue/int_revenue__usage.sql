@@ -73,6 +73,7 @@ slices as (
         coalesce(owed.tenant_id, issued.tenant_id) as tenant_id,
         coalesce(owed.subscription_id, issued.subscription_id) as subscription_id,
         coalesce(owed.customer_id, issued.customer_id) as customer_id,
+        coalesce(owed.plan, issued.plan) as plan,
         coalesce(owed.charge, issued.charge) as charge,
         coalesce(owed.currency, issued.currency) as currency,
         coalesce(owed.dimensions, issued.dimensions) as dimensions,
@@ -81,7 +82,8 @@ slices as (
         coalesce(owed.service_start, issued.service_start) as service_start,
         coalesce(owed.service_end, issued.service_end) as service_end,
         case when issued.amount is null or owed.is_running then owed.amount else issued.amount end as amount,
-        coalesce(issued.discount, 0) as discount
+        coalesce(issued.discount, 0) as discount,
+        coalesce(owed.quantity, 0) as quantity
     from owed
     full outer join issued
         on
@@ -114,7 +116,8 @@ checked as (
 
     select
         months.*,
-        case when months.as_of + 1 >= months.service_end then months.amount else coalesce(rated.amount, 0) end as amount_to_date
+        case when months.as_of + 1 >= months.service_end then months.amount else coalesce(rated.amount, 0) end as amount_to_date,
+        case when months.as_of + 1 >= months.service_end then months.quantity else coalesce(rated.quantity, 0) end as quantity_to_date
     from months
     left join rated
         on
@@ -128,12 +131,15 @@ select
     checked.tenant_id,
     checked.subscription_id,
     checked.customer_id,
+    checked.plan,
     checked.charge,
+    checked.dimensions,
     checked.currency,
     checked.item_id,
     checked.as_of,
     checked.service_start,
     checked.service_end,
+    checked.quantity_to_date,
     {{ to_minor('checked.amount + checked.discount', 'currencies.minor_digits') }} as amount,
     cast({{ to_minor('checked.amount_to_date', 'currencies.minor_digits') }}
     + case

@@ -376,7 +376,7 @@ def test_recurring_revenue_leads_to_cohorts_and_to_recognised_revenue(home: Path
 def test_the_close_page_shows_the_gate_and_what_is_posted(home: Path) -> None:
     test = page("close", tenant="shop")
     metrics = {metric.label: metric.value for metric in test.metric}
-    assert (metrics["Standing"], metrics["Checks passed"]) == ("Ready to close", "6 of 7")
+    assert (metrics["Standing"], metrics["Checks passed"]) == ("Ready to close", "7 of 9")
     checks = test.dataframe[0].value.set_index("check")["status"].to_dict()
     # January is still open.
     assert (checks["Earlier months are closed"], checks["Journal balances"]) == ("Warning", "Passed")
@@ -409,3 +409,50 @@ def test_the_close_page_shows_what_was_learned_since_a_month_was_closed(home: Pa
             "posted_in": "2026-02",
         }
     ]
+
+
+def _exact(text: str) -> Decimal:
+    return Decimal(text.split(" ")[0].replace(",", "") or "0")
+
+
+def test_the_revenue_page_ties_to_the_books_and_opens_its_sql(home: Path) -> None:
+    test = page("revenue", tenant="shop")
+    metrics = {metric.label: metric.value for metric in test.metric}
+    assert metrics["Not posted"] == "0.00 USD" and metrics["Closing"] == metrics["In the books"]
+    months, contracts = test.dataframe[0].value, test.dataframe[1].value
+    assert list(months["period"]) == ["2026-02", "2026-01"] and list(contracts["contract_id"]) == ["s1"]
+    assert contracts["closing"][0] == months["closing"][0]
+    made = test.selectbox("revenue_rollforward_contracts_made")
+    assert made.options[0] == "marts.deferred_revenue_rollforward"
+    source = next(name for name in made.options if name.endswith("raw.subscription_events"))
+    made.select(source).run()
+    assert "Facts as they landed" in words(test)
+    for report, label in (
+        ("Contract balances", "Contract liability"),
+        ("Remaining obligations", "Remaining"),
+        ("By method", "Recognised"),
+        ("Waterfall", ""),
+    ):
+        test.segmented_control("revenue_report").select(report).run()
+        assert not test.exception, test.exception
+        assert not label or label in {metric.label for metric in test.metric}
+
+
+def test_the_flux_page_decomposes_the_change_to_the_cent(home: Path) -> None:
+    test = page("flux", tenant="shop")
+    metrics = {metric.label: metric.value for metric in test.metric}
+    change = _exact(metrics["2026-02"]) - _exact(metrics["2026-01"])
+    assert _exact(metrics["Change"]) == change != 0
+    lines = test.dataframe[0].value
+    assert sum(map(_exact, lines["change"])) == change
+    drivers = [
+        name for name in ("price", "volume", "mix", "late", "catch_up", "one_off", "other") if name in lines
+    ]
+    for _, line in lines.iterrows():
+        assert sum(_exact(line[name]) for name in drivers) == _exact(line["change"])
+    # Only usage fell: the fee is what it was.
+    assert "base" not in set(lines["charge"]) or not _exact(lines.set_index("charge").loc["base", "change"])
+
+
+def test_the_page_of_changes_says_when_there_is_nothing_to_compare_with(home: Path) -> None:
+    assert "Only one publish is kept" in words(page("changes", tenant="shop"))

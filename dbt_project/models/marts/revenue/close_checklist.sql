@@ -99,6 +99,47 @@ rejected as (
 
 ),
 
+-- A liability of a contract that has nothing more to transfer is owed back, or was billed beyond the price.
+stranded as (
+
+    select
+        balances.tenant_id,
+        balances.period,
+        count(*) as items
+    from {{ ref('contract_balances') }} as balances
+    left join (
+        select
+            tenant_id,
+            contract_id,
+            period,
+            sum(rpo) as rpo
+        from {{ ref('remaining_obligations') }}
+        group by tenant_id, contract_id, period
+    ) as remaining
+        on
+            balances.tenant_id = remaining.tenant_id
+            and balances.contract_id = remaining.contract_id
+            and balances.period = remaining.period
+    where balances.contract_liability > 0 and coalesce(remaining.rpo, 0) = 0
+    group by balances.tenant_id, balances.period
+
+),
+
+unexplained as (
+
+    select
+        flux.tenant_id,
+        flux.period,
+        count(*) as items
+    from {{ ref('revenue_flux') }} as flux
+    inner join tenants on flux.tenant_id = tenants.tenant_id
+    where
+        flux.comparison = 'month'
+        and (flux.status in ('open', 'moved') or (flux.is_material and flux.status = 'explained' and {{ flux_is_required('tenants.document') }}))
+    group by flux.tenant_id, flux.period
+
+),
+
 open_before as (
 
     select
@@ -193,6 +234,30 @@ checks as (
     select
         months.tenant_id,
         months.period,
+        'nothing_is_deferred_after_its_end' as check_name,
+        coalesce(stranded.items, 0) as difference,
+        'contract_balances' as evidence
+    from months
+    left join stranded
+        on
+            months.tenant_id = stranded.tenant_id
+            and months.period = stranded.period
+    union all
+    select
+        months.tenant_id,
+        months.period,
+        'changes_are_explained' as check_name,
+        coalesce(unexplained.items, 0) as difference,
+        'revenue_flux' as evidence
+    from months
+    left join unexplained
+        on
+            months.tenant_id = unexplained.tenant_id
+            and months.period = unexplained.period
+    union all
+    select
+        months.tenant_id,
+        months.period,
         'earlier_months_are_closed' as check_name,
         coalesce(open_before.items, 0) as difference,
         'close_checklist' as evidence
@@ -212,7 +277,9 @@ select
         when closed.period is not null then 'closed'
         when checks.difference = 0 then 'passed'
         -- A month may be closed with those before it.
-        when checks.check_name = 'earlier_months_are_closed' then 'warning'
+        when checks.check_name in ('earlier_months_are_closed', 'nothing_is_deferred_after_its_end') then 'warning'
+        -- Where the tenant asks for it, changes are explained and accepted before the month is closed.
+        when checks.check_name = 'changes_are_explained' and not {{ flux_is_required('tenants.document') }} then 'warning'
         else 'failed'
     end as status,
     cast(checks.difference as decimal(38, 4)) as difference,
@@ -221,6 +288,7 @@ select
     closed.approved_by,
     closed.content_hash
 from checks
+inner join tenants on checks.tenant_id = tenants.tenant_id
 left join closed
     on
         checks.tenant_id = closed.tenant_id

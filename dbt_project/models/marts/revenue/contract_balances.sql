@@ -11,11 +11,18 @@ receivables as (
 
     select * from {{ ref('int_revenue__receivables') }}
 
+),
+
+contracts as (
+
+    select * from {{ ref('int_revenue__contracts') }}
+
 )
 
 select
     positions.tenant_id,
     positions.contract_id,
+    contracts.customer_id,
     positions.period,
     {{ from_minor('positions.billed_to_date - positions.credited_to_date - positions.refunded_to_date', 'positions.minor_digits') }} as billed,
     {{ from_minor('positions.recognised_to_date', 'positions.minor_digits') }} as recognised,
@@ -27,6 +34,10 @@ select
     {{ from_minor('positions.refund_liability', 'positions.minor_digits') }} as refund_liability,
     positions.currency
 from positions
+inner join contracts
+    on
+        positions.tenant_id = contracts.tenant_id
+        and positions.contract_id = contracts.contract_id
 left join receivables
     on
         positions.tenant_id = receivables.tenant_id

@@ -15,6 +15,7 @@ select
     {{ from_minor('closing - capitalised + amortised', 'minor_digits') }} as opening,
     {{ from_minor('capitalised', 'minor_digits') }} as capitalised,
     {{ from_minor('-amortised', 'minor_digits') }} as amortised,
+    {{ from_minor('-impaired', 'minor_digits') }} as impaired,
     {{ from_minor('closing', 'minor_digits') }} as closing,
     currency
 from costs

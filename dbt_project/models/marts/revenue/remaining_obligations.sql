@@ -70,6 +70,7 @@ select
     schedules.tenant_id,
     schedules.contract_id,
     schedules.obligation_id,
+    contracts.customer_id,
     schedules.period,
     {{ from_minor('schedules.remaining', 'contracts.minor_digits') }} as rpo,
     {{ from_minor('schedules.remaining_12_months', 'contracts.minor_digits') }} as rpo_12_months,
