@@ -10,16 +10,21 @@
 -- what they open for money that waits.
 with
 
-lone_invoices as (
+tied_invoices as (
 
-    select * from {{ ref('int_payments__lone_invoices') }}
+    select * from {{ ref('int_payments__tied_invoices') }}
 
 ),
 
 documents as (
 
-    select * from {{ ref('stg_ratehouse__issued_invoices') }}
-    where (tenant_id, invoice_id) not in (select (tenant_id, invoice_id) from lone_invoices)
+    select invoices.*
+    from {{ ref('stg_ratehouse__issued_invoices') }} as invoices
+    left join tied_invoices
+        on
+            invoices.tenant_id = tied_invoices.tenant_id
+            and invoices.invoice_id = tied_invoices.invoice_id
+    where invoices.kind <> 'invoice' or tied_invoices.invoice_id is not null
 
 ),
 
@@ -44,15 +49,24 @@ tenants as (
 
 payment_references as (
 
-    select * from {{ ref('int_payments__references') }}
-    where (tenant_id, payment_id) not in (select (tenant_id, payment_id) from lone_invoices where payment_id is not null)
+    select payment_references.*
+    from {{ ref('int_payments__references') }} as payment_references
+    left join tied_invoices
+        on
+            payment_references.tenant_id = tied_invoices.tenant_id
+            and payment_references.invoice_id = tied_invoices.invoice_id
+    where
+        payment_references.problem is not null
+        or payment_references.invoice_id is null
+        or payment_references.rule_no >= 4
+        or tied_invoices.invoice_id is not null
 
 ),
 
 flows as (
 
     select * from {{ ref('int_payments__flows') }}
-    where (tenant_id, payment_id) not in (select (tenant_id, payment_id) from lone_invoices where payment_id is not null)
+    where (tenant_id, payment_id) in (select (tenant_id, payment_id) from payment_references)
 
 ),
 

@@ -1,4 +1,3 @@
-{% set position = 'billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability + interest_to_date' -%}
 -- Every contract at every month end, in minor units: the movements of the month and the totals to date.
 with
 
@@ -70,6 +69,8 @@ movements as (
         contracts.currency,
         contracts.minor_digits,
         contracts.cancellable,
+        coalesce(billing.invoiced, 0) as invoiced,
+        coalesce(billing.paid, 0) as paid,
         coalesce(billing.credited, 0) as credited,
         coalesce(billing.refunded, 0) as refunded,
         coalesce(recognised.recognised, 0) as recognised,
@@ -81,7 +82,8 @@ movements as (
         coalesce(sum(recognised.recognised) over to_date, 0) as recognised_to_date,
         coalesce(financing.interest, 0) as interest,
         coalesce(sum(financing.interest) over to_date, 0) as interest_to_date,
-        coalesce(refund_liabilities.refund_liability, 0) as refund_liability
+        coalesce(refund_liabilities.refund_liability, 0) as refund_liability,
+        coalesce(lag(refund_liabilities.refund_liability) over to_date, 0) as opening_refund_liability
     from month_ends
     inner join contracts
         on
@@ -119,15 +121,27 @@ unconditional as (
         case
             when cancellable then least(invoiced_to_date, greatest(paid_to_date, recognised_to_date))
             else invoiced_to_date
-        end as billed_to_date
+        end as billed_to_date,
+        case
+            when cancellable then least(invoiced_to_date - invoiced, greatest(paid_to_date - paid, recognised_to_date - recognised))
+            else invoiced_to_date - invoiced
+        end as opening_billed
     from movements
+
+),
+
+positioned as (
+
+    select
+        * exclude (invoiced, paid, opening_billed, opening_refund_liability),
+        billed_to_date - opening_billed as billed,
+        billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability + interest_to_date as net_position,
+        refund_liability - opening_refund_liability as liability_change
+    from unconditional
 
 )
 
 select
-    *,
-    billed_to_date - coalesce(lag(billed_to_date) over months, 0) as billed,
-    {{ position }} as net_position,
-    coalesce(lag({{ position }}) over months, 0) as opening_position
-from unconditional
-window months as (partition by tenant_id, contract_id order by as_of)
+    * exclude (liability_change),
+    net_position - (billed - credited - refunded - recognised - liability_change + interest) as opening_position
+from positioned

@@ -3,7 +3,7 @@
 -- open one.
 with
 
-earned as (
+earned as {{ not_materialized() }}(
 
     select * from {{ ref('int_revenue__earned') }}
 
@@ -55,7 +55,20 @@ kept as (
 
 ),
 
--- In open months what is earned counts, in closed ones only what it differs by from what was posted.
+-- What is earned in months that closes leave alone counts as it is.
+later as (
+
+    select earned.*
+    from earned
+    inner join tenants on earned.tenant_id = tenants.tenant_id
+    left join closed on earned.tenant_id = closed.tenant_id
+    where
+        earned.posting_period < tenants.running_period
+        and (closed.open_period is null or earned.posting_period > closed.open_period)
+
+),
+
+-- What closed months differ by from what was posted goes to the first open one.
 outstanding as (
 
     select
@@ -63,13 +76,16 @@ outstanding as (
         earned.contract_id,
         earned.obligation_id,
         earned.period,
-        case when earned.posting_period <= closed.last_period then closed.open_period else earned.posting_period end as posting_period,
+        closed.open_period as posting_period,
         earned.method,
         earned.recognised,
         earned.breakage,
         case when earned.posting_period <= closed.last_period then earned.recognised else earned.prior_performance end as prior_performance
     from earned
-    left join closed on earned.tenant_id = closed.tenant_id
+    inner join closed
+        on
+            earned.tenant_id = closed.tenant_id
+            and earned.posting_period <= closed.open_period
     union all
     select
         kept.tenant_id,
@@ -86,17 +102,21 @@ outstanding as (
 
 ),
 
-every as (
+settled as (
 
     select * from kept
     union all
     select outstanding.*
     from outstanding
-    inner join tenants on outstanding.tenant_id = tenants.tenant_id
-    where outstanding.posting_period < tenants.running_period
+    inner join tenants
+        on
+            outstanding.tenant_id = tenants.tenant_id
+            and outstanding.posting_period < tenants.running_period
 
 )
 
+select * from later
+union all
 select
     tenant_id,
     contract_id,
@@ -107,6 +127,6 @@ select
     cast(sum(recognised) as hugeint) as recognised,
     cast(sum(breakage) as hugeint) as breakage,
     cast(sum(prior_performance) as hugeint) as prior_performance
-from every
+from settled
 group by tenant_id, contract_id, obligation_id, period, posting_period
 having sum(recognised) <> 0
