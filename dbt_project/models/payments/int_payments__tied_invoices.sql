@@ -8,9 +8,12 @@ flows as (
 
 ),
 
-named as (
+named as {{ not_materialized() }}(
 
-    select * from {{ ref('int_payments__references') }}
+    select
+        *,
+        {{ hash_key('tenant_id', 'invoice_id') }} as invoice_key
+    from {{ ref('int_payments__references') }}
     where problem is null and invoice_id is not null
 
 ),
@@ -54,6 +57,15 @@ tied_payments as (
 
 ),
 
+named_again as (
+
+    select invoice_key
+    from named
+    group by invoice_key
+    having count(*) > 1
+
+),
+
 -- Invoices that several payments name, of which only those count that brought money.
 crowded as (
 
@@ -61,17 +73,7 @@ crowded as (
         named.tenant_id,
         named.invoice_id
     from named
-    inner join (
-        select
-            tenant_id,
-            invoice_id
-        from named
-        group by tenant_id, invoice_id
-        having count(*) > 1
-    ) as named_again
-        on
-            named.tenant_id = named_again.tenant_id
-            and named.invoice_id = named_again.invoice_id
+    inner join named_again on named.invoice_key = named_again.invoice_key
     where (named.tenant_id, named.payment_id) in (select (tenant_id, payment_id) from flows)
     group by named.tenant_id, named.invoice_id
     having count(*) > 1

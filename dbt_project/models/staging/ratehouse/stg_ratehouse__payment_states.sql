@@ -17,45 +17,39 @@ clocks as (
 
 tellings as {{ not_materialized() }}(
 
-    select payments.* exclude (source)
+    select
+        payments.* exclude (source),
+        {{ hash_key('payments.tenant_id', 'payments.payment_id') }} as payment_key
     from payments
     inner join clocks on payments.tenant_id = clocks.tenant_id
     where payments.recorded_at <= clocks.known_as_of
 
 ),
 
+-- By key, and so perhaps a few that were told once: their order is of one.
 told_again as (
 
-    select
-        tenant_id,
-        payment_id
+    select payment_key
     from tellings
-    group by tenant_id, payment_id
+    group by payment_key
     having count(*) > 1
 
 )
 
 select
-    tellings.* exclude (batch_id),
+    * exclude (batch_id, payment_key),
     cast(1 as bigint) as state_no,
     cast(null as timestamp with time zone) as replaced_at
 from tellings
-left join told_again
-    on
-        tellings.tenant_id = told_again.tenant_id
-        and tellings.payment_id = told_again.payment_id
-where told_again.payment_id is null
+where payment_key not in (select payment_key from told_again)
 union all
 select
-    tellings.* exclude (batch_id),
+    * exclude (batch_id, payment_key),
     row_number() over in_order as state_no,
-    lead(tellings.recorded_at) over in_order as replaced_at
+    lead(recorded_at) over in_order as replaced_at
 from tellings
-inner join told_again
-    on
-        tellings.tenant_id = told_again.tenant_id
-        and tellings.payment_id = told_again.payment_id
+where payment_key in (select payment_key from told_again)
 window in_order as (
-    partition by tellings.tenant_id, tellings.payment_id
-    order by tellings.recorded_at, {{ payment_status_rank('tellings.status') }}, tellings.batch_id
+    partition by tenant_id, payment_id
+    order by recorded_at, {{ payment_status_rank('status') }}, batch_id
 )
