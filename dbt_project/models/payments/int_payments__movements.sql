@@ -1,7 +1,7 @@
 -- Every movement between the pots of an account, in the order in which it became possible, but of invoices that need none
--- (int_payments__lone_invoices). Pots: `open` of an invoice, `rest` of a
--- payment, `applied` of a payment to an invoice, `back` of money that went back, `grant` of a credit note. A movement takes as much as
--- its cap and the pots it takes from allow; one that needs a pot takes nothing while that is empty.
+-- (int_payments__lone_invoices). Pots: `open` of an invoice, `rest` of a payment, `applied` of a payment to an invoice, `back` of money that
+-- went back, `grant` of a credit note. A movement takes as much as its cap and the pots it takes from allow; one that needs a pot takes
+-- nothing while that is empty.
 --
 -- A person's decision that a payment is for a document is one more way to find it, from when it counts; one that it is not takes back
 -- what was applied and keeps it from being applied again.
