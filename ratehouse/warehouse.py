@@ -125,7 +125,9 @@ def build(
     from dbt.cli.main import dbtRunner
 
     project = str(settings.dbt_project_dir)
-    arguments = [command, "--project-dir", project, "--profiles-dir", project, "--quiet"]
+    arguments = [command, "--project-dir", project, "--profiles-dir", project]
+    # dbt writes out a line of every event whether anybody reads it or not: a tenth of a night. What failed is in BuildFailed.
+    arguments += ["--log-level", "none", "--log-level-file", "none"]
     arguments += ["--target-path", str(settings.warehouse_path.parent / "dbt_target")]
     arguments += ["--log-path", str(settings.warehouse_path.parent / "dbt_logs")]
     if select:
