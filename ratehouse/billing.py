@@ -26,7 +26,7 @@ Progress = Callable[[str], None]
 Quoter = Callable[[duckdb.DuckDBPyConnection, Lake, Sequence[str]], tuple[int, list[str]]]
 
 
-# What the issue step and the questions before it read, and the marks by which the next night knows what it need not meter again.
+# What the issue step and the questions before it read, and the marks by which the next night knows what it need not make again.
 FOR_ISSUING = (
     "+int_invoicing__due_documents",
     "+int_invoicing__due_lines",
@@ -36,6 +36,8 @@ FOR_ISSUING = (
     "+tax_ids",
     "int_metering__made_days",
     "int_metering__made_customers",
+    "int_subscriptions__made_lives",
+    "int_subscriptions__made_terms",
 )
 
 

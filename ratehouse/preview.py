@@ -314,12 +314,13 @@ def _models(target: Path) -> list[tuple[str, str, str, str, str | None]]:
         for node in json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
         if node["resource_type"] in ("model", "seed")
     }
-    # A source may have the name of a mart.
+    # A source may have the name of a mart. Which subscriptions a build makes again is none of a preview's business.
     parents = {
         name: [
-            key.rsplit(".", 1)[-1]
+            parent
             for key in node["depends_on"].get("nodes", [])
             if key.startswith(("model.", "seed."))
+            and "marks" not in nodes[parent := key.rsplit(".", 1)[-1]]["tags"]
         ]
         for name, node in nodes.items()
     }

@@ -57,8 +57,8 @@ _NIGHT = """
     from range(SUBSCRIPTIONS) as subscriptions (n)
     where n % 50 = 0
 """
-# Everything between the events and the differences, and what it reads.
-MODELS = ("+int_invoicing__differences",)
+# Everything between the events and the differences, what it reads, and the marks by which the night knows what it need not make again.
+MODELS = ("+int_invoicing__differences", "int_subscriptions__made_lives", "int_subscriptions__made_terms")
 FLOOR = """
     create or replace table floor as
     with events as (

@@ -25,6 +25,8 @@ METERING_AND_RATING = [
     "+rated_tiers",
     "int_metering__made_days",
     "int_metering__made_customers",
+    "int_subscriptions__made_lives",
+    "int_subscriptions__made_terms",
 ]
 # The totals of the metered states, in the shape of a peer's answer.
 METERED = """

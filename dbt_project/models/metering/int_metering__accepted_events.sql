@@ -14,11 +14,7 @@ select
     recorded_at,
     received_on
 from {{ ref('stg_ratehouse__usage_events') }} as events
-where not exists (
-    select 1
-    from {{ ref('int_metering__repeated_events') }} as repeated
-    where events.event_key = repeated.event_key
-)
+where event_key not in (select event_key from {{ ref('int_metering__repeated_events') }})
 union all
 select
     tenant_id,

@@ -2,6 +2,8 @@
 -- A span is a billing period cut where the charge's own terms change. The share is service_units ÷ cycle_units, exact. What is
 -- forgone was not served: it is priced to know what leaving early costs, and is no slice of any bill.
 -- Kept narrow: what the charge says of itself is joined by int_proration__slices.
+-- depends_on: {{ ref('int_subscriptions__changed_terms') }}
+{{ config(materialized='by_subscription', changes='terms') }}
 with
 
 terms_charges as (

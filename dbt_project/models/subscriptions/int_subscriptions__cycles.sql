@@ -1,5 +1,7 @@
 -- Runs of billing cycles on one anchor: a run starts with the first billed day and wherever the interval or the anchor changes,
 -- and ends where the next one starts or the subscription does. A pause does not interrupt it.
+-- depends_on: {{ ref('int_subscriptions__changed_lives') }}
+{{ config(materialized='by_subscription', changes='lives') }}
 with
 
 folds as (

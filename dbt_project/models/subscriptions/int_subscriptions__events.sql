@@ -1,5 +1,7 @@
 -- Subscription events in the order in which they fold, with what each one asks for; a column is null where the event says
 -- nothing of it. Order: (effective_at, recorded_at, event id).
+-- depends_on: {{ ref('int_subscriptions__changed_lives') }}
+{{ config(materialized='by_subscription', changes='lives') }}
 with
 
 -- What was told of subscriptions, and what a dunning ladder did to them.

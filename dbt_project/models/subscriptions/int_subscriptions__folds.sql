@@ -1,6 +1,8 @@
 -- The state machine of a subscription: its events folded in order, each met by the state it finds. One row per event (and one
 -- for the end of a fixed term): accepted or not and why, from which local day it holds, and the billing cycle it starts, if it
 -- starts one. States and guards: none → active ⇄ paused → ended → active; a wish for later may be replaced or taken back.
+-- depends_on: {{ ref('int_subscriptions__changed_lives') }}
+{{ config(materialized='by_subscription', changes='lives') }}
 with
 
 asked as (

@@ -1,5 +1,7 @@
 -- Which changes lower the recurring fees of a subscription, compared per day of the cycle: where downgrades are locked or nothing
 -- is credited, such a change waits. Only subscriptions for which that matters are looked at.
+-- depends_on: {{ ref('int_subscriptions__changed_lives') }}
+{{ config(materialized='by_subscription', changes='lives') }}
 with
 
 events as (

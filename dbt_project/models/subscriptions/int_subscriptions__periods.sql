@@ -1,4 +1,6 @@
 -- Billing periods, half-open local dates, each computed from the anchor; those begun by billing_as_of, and the one after.
+-- depends_on: {{ ref('int_subscriptions__changed_terms') }}
+{{ config(materialized='by_subscription', changes='terms') }}
 with
 
 cycles as (

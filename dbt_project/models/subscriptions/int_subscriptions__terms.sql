@@ -1,5 +1,7 @@
 -- The spans of a subscription that are billed, with the terms they are billed by: without the days of a suspension that is over and
 -- was agreed to be free. One that was never paid for never began.
+-- depends_on: {{ ref('int_subscriptions__changed_terms') }}
+{{ config(materialized='by_subscription', changes='terms') }}
 with
 
 billed as (

@@ -1,5 +1,7 @@
 -- The whole life of a subscription: one row per span in which nothing about it changes, billed or not.
 -- With method day a change holds from the start of the customer's local day, and of several on one day the last one holds.
+-- depends_on: {{ ref('int_subscriptions__changed_lives') }}
+{{ config(materialized='by_subscription', changes='lives') }}
 with
 
 events as (
