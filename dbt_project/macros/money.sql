@@ -121,5 +121,26 @@
     {{ divide_half_up(to_scaled('cast(' ~ amount ~ ' as decimal(38, 12))', 12), power_of_ten('12 - ' ~ minor_digits)) }}
 {%- endmacro %}
 {% macro from_minor(minor, minor_digits) -%}
-    cast({{ from_scaled('cast((' ~ minor ~ ') * ' ~ power_of_ten('4 - ' ~ minor_digits) ~ ' as hugeint)', 4) }} as decimal(20, 4))
+    cast(cast(({{ minor }}) * {{ power_of_ten('4 - ' ~ minor_digits) }} as decimal(20, 0)) * cast('0.0001' as decimal(4, 4)) as decimal(20, 4))
+{%- endmacro %}
+
+{# The same as to_minor for a column of type decimal(20,4). An engine divides in 64 bits many times faster than in 128, so what fits there is
+   divided there. #}
+{% macro money_to_minor(money, minor_digits) -%}
+    {%- set units = 'cast(cast(' ~ money ~ ' as decimal(13, 4)) * 10000 as bigint)' -%}
+    {%- set unit = 'cast(' ~ power_of_ten('4 - ' ~ minor_digits) ~ ' as bigint)' -%}
+    case
+        when abs({{ money }}) < {{ 10 ** 9 }} then cast({{ divide_half_up(units, unit) }} as hugeint)
+        else {{ to_minor(money, minor_digits) }}
+    end
+{%- endmacro %}
+
+{# amount × numerator ÷ denominator of columns: an amount in minor units (hugeint), a share of it (two bigints, of which the second is positive and
+   the larger). In 64 bits where it fits, for the same reason. #}
+{% macro share_of_minor(amount, numerator, denominator) -%}
+    case
+        when abs({{ amount }}) * {{ denominator }} < {{ 10 ** 18 }}
+            then cast({{ divide_half_up('(cast(' ~ amount ~ ' as bigint) * ' ~ numerator ~ ')', denominator) }} as hugeint)
+        else {{ divide_half_up('(' ~ amount ~ ' * ' ~ numerator ~ ')', denominator) }}
+    end
 {%- endmacro %}

@@ -3,6 +3,12 @@
     case {{ status }} when 'initiated' then 0 when 'processing' then 1 when 'unknown' then 2 else 3 end
 {%- endmacro %}
 
+{# What a payment in that state has brought. #}
+{% macro brought(status, amount) -%}case when {{ status }} = 'succeeded' then {{ amount }} else 0 end{%- endmacro %}
+
+{# The identity of a change that a telling made. #}
+{% macro flow_id(source_type, source_id, state_no) -%}concat_ws(':', {{ source_type }}, {{ source_id }}, {{ state_no }}){%- endmacro %}
+
 {# Movements between pots taken in their order, each as large as its cap and the pots it takes from allow, all or nothing where it is
    whole, and nothing while the pot it needs is empty. Pots are empty at first. Gives the list of what was moved. #}
 {% macro move_in_order(movements, pots) -%}

@@ -32,6 +32,24 @@ class Measured:
         return self if other is None or self.cpu < other.cpu else other
 
 
+class Processor:
+    """Processor seconds of this process between its first and its last mark. As a callback of a build: those of dbt's models."""
+
+    def __init__(self) -> None:
+        self._marks: list[float] = []
+
+    def __call__(self, event: Any) -> None:
+        if event.info.name in ("NodeStart", "NodeFinished"):
+            self.mark()
+
+    def mark(self) -> None:
+        self._marks.append(time.process_time())
+
+    @property
+    def seconds(self) -> float:
+        return self._marks[-1] - self._marks[0]
+
+
 class Failed(Exception):
     """The process did not end well; the message is the end of what it said."""
 

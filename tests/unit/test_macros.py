@@ -119,6 +119,51 @@ def test_integers_are_divided_alike() -> None:
     assert found == [int(money.divide(Decimal(n), Decimal(d), 0)) for n, d in rows]
 
 
+@pytest.mark.parametrize("digits", [0, 2, 3, 4])
+def test_minor_units_are_the_same_in_64_and_in_128_bits(digits: int) -> None:
+    given = amounts(seed=digits, digits=4, whole=16)
+    given += [
+        Decimal(text)
+        for text in ("999999999.9999", "1000000000", "-1000000000.0050", "9999999999999999.9999")
+    ]
+    rows = [(f"{value:f}", digits) for value in given]
+    columns = {"amount": "decimal(20, 4)", "digits": "integer"}
+    expected = [int(money.round_to(value, digits, "half_up").scaleb(digits)) for value in given]
+    assert evaluate(MONEY.to_minor("amount", "digits"), columns, rows) == expected
+    assert evaluate(MONEY.money_to_minor("amount", "digits"), columns, rows) == expected
+
+
+@pytest.mark.parametrize("digits", [0, 2, 3, 4])
+def test_money_comes_back_from_minor_units(digits: int) -> None:
+    given = [sign * value for value in (0, 1, 99, 12_345, 10**15 - 1, 10**16 - 1) for sign in (1, -1)]
+    found = evaluate(
+        MONEY.from_minor("minor", "digits"),
+        {"minor": "hugeint", "digits": "integer"},
+        [(value, digits) for value in given],
+    )
+    assert found == [Decimal(value).scaleb(-digits) for value in given]
+
+
+def test_shares_of_minor_units_are_the_same_in_64_and_in_128_bits() -> None:
+    rng = random.Random(11)
+    given = [(sign * 5, 1, 10) for sign in (1, -1)] + [
+        (0, 3, 7),
+        (10**18, 1, 1),
+        (10**18 - 1, 1, 1),
+        (10**20, 7, 9),
+    ]
+    for _ in range(VECTORS):
+        denominator = rng.randrange(1, 10 ** rng.randrange(1, 9))
+        amount = rng.choice((1, -1)) * rng.randrange(10 ** rng.randrange(1, 20))
+        given.append((amount, rng.randrange(denominator + 1), denominator))
+    found = evaluate(
+        MONEY.share_of_minor("amount", "numerator", "denominator"),
+        {"amount": "hugeint", "numerator": "bigint", "denominator": "bigint"},
+        given,
+    )
+    assert found == [int(money.divide(Decimal(amount * n), Decimal(d), 0)) for amount, n, d in given]
+
+
 def test_averages_are_divided_alike() -> None:
     rng = random.Random(13)
     rows = [(value, rng.randrange(1, 10**6)) for value in amounts(seed=13, digits=10, whole=14)]

@@ -1,47 +1,21 @@
 -- What is still open of every issued invoice: what was due less what was paid on it and what credit notes took off, as the movements of
 -- its account came to. A void that found nothing paid, drawn or noted closes the document; any other is credited
 -- (int_credits__adjustments). The first document of a subscription that was not paid for in time is void too.
-with
-
-invoices as (
-
-    select * from {{ ref('stg_ratehouse__issued_invoices') }}
-    where kind = 'invoice'
-
-),
-
-posted as (
-
-    select
-        tenant_id,
-        invoice_id,
-        sum(case when kind = 'applied' then amount when kind in ('reopened', 'released', 'unmatched') then -amount else 0 end) as paid_amount,
-        sum(case when kind = 'noted' then amount else 0 end) as noted_amount,
-        sum(case when kind in ('voided', 'released') then amount else 0 end) as voided_amount,
-        min(moved_at) filter (where kind = 'voided') as voided_at,
-        sum(opens) as open_amount
-    from {{ ref('int_payments__postings') }}
-    where invoice_id is not null
-    group by tenant_id, invoice_id
-
-)
-
+{{ config(materialized='view') }}
+select * from {{ ref('int_credits__ordered_amounts') }}
+union all
 select
-    invoices.tenant_id,
-    invoices.invoice_id,
-    invoices.customer_id,
-    invoices.currency,
-    invoices.issued_at,
-    invoices.series,
-    invoices.seq,
-    invoices.due_on,
-    posted.voided_at,
-    cast(posted.paid_amount as decimal(20, 4)) as paid_amount,
-    cast(posted.noted_amount as decimal(20, 4)) as noted_amount,
-    cast(posted.voided_amount as decimal(20, 4)) as voided_amount,
-    cast(posted.open_amount as decimal(20, 4)) as open_amount
-from invoices
-inner join posted
-    on
-        invoices.tenant_id = posted.tenant_id
-        and invoices.invoice_id = posted.invoice_id
+    tenant_id,
+    invoice_id,
+    customer_id,
+    currency,
+    issued_at,
+    series,
+    seq,
+    due_on,
+    cast(null as timestamp with time zone) as voided_at,
+    applied_amount as paid_amount,
+    cast(0 as decimal(20, 4)) as noted_amount,
+    cast(0 as decimal(20, 4)) as voided_amount,
+    cast(amount_due - applied_amount as decimal(20, 4)) as open_amount
+from {{ ref('int_payments__lone_invoices') }}

@@ -50,6 +50,15 @@ named as (
 
 ),
 
+decided as (
+
+    select distinct
+        tenant_id,
+        payment_id
+    from named
+
+),
+
 received as (
 
     select
@@ -57,7 +66,7 @@ received as (
         payment_id,
         min(flowed_at) as flowed_at
     from {{ ref('int_payments__flows') }}
-    where amount > 0
+    where amount > 0 and (tenant_id, payment_id) in (select (tenant_id, payment_id) from decided)
     group by tenant_id, payment_id
 
 ),

@@ -1,7 +1,7 @@
 -- Every movement between the pots of an account, in the order in which it became possible, but of invoices that need none
--- (int_payments__lone_invoices). Pots: `open` of an invoice, `rest` of a
--- payment, `applied` of a payment to an invoice, `back` of money that went back, `grant` of a credit note. A movement takes as much as
--- its cap and the pots it takes from allow; one that needs a pot takes nothing while that is empty.
+-- (int_payments__lone_invoices). Pots: `open` of an invoice, `rest` of a payment, `applied` of a payment to an invoice, `back` of money that
+-- went back, `grant` of a credit note. A movement takes as much as its cap and the pots it takes from allow; one that needs a pot takes
+-- nothing while that is empty.
 --
 -- A person's decision that a payment is for a document is one more way to find it, from when it counts; one that it is not takes back
 -- what was applied and keeps it from being applied again.
@@ -10,16 +10,21 @@
 -- what they open for money that waits.
 with
 
-lone_invoices as (
+tied_invoices as (
 
-    select * from {{ ref('int_payments__lone_invoices') }}
+    select * from {{ ref('int_payments__tied_invoices') }}
 
 ),
 
 documents as (
 
-    select * from {{ ref('stg_ratehouse__issued_invoices') }}
-    where (tenant_id, invoice_id) not in (select (tenant_id, invoice_id) from lone_invoices)
+    select invoices.*
+    from {{ ref('stg_ratehouse__issued_invoices') }} as invoices
+    left join tied_invoices
+        on
+            invoices.tenant_id = tied_invoices.tenant_id
+            and invoices.invoice_id = tied_invoices.invoice_id
+    where invoices.kind <> 'invoice' or tied_invoices.invoice_id is not null
 
 ),
 
@@ -44,15 +49,24 @@ tenants as (
 
 payment_references as (
 
-    select * from {{ ref('int_payments__references') }}
-    where (tenant_id, payment_id) not in (select (tenant_id, payment_id) from lone_invoices where payment_id is not null)
+    select payment_references.*
+    from {{ ref('int_payments__references') }} as payment_references
+    left join tied_invoices
+        on
+            payment_references.tenant_id = tied_invoices.tenant_id
+            and payment_references.invoice_id = tied_invoices.invoice_id
+    where
+        payment_references.problem is not null
+        or payment_references.invoice_id is null
+        or payment_references.rule_no >= 4
+        or tied_invoices.invoice_id is not null
 
 ),
 
 flows as (
 
     select * from {{ ref('int_payments__flows') }}
-    where (tenant_id, payment_id) not in (select (tenant_id, payment_id) from lone_invoices where payment_id is not null)
+    where (tenant_id, payment_id) in (select (tenant_id, payment_id) from payment_references)
 
 ),
 

@@ -1,105 +1,14 @@
--- What every movement came to: the movements of an account folded in order, each taking what those before it left. Where one payment
--- meets one invoice it settles what the invoice asks for, as far as it goes.
+-- What every movement came to: those of an account that need an order, and those of an invoice that one payment or none has to do with.
+{{ config(materialized='view') }}
 with
 
-movements as (
-
-    select * from {{ ref('int_payments__movements') }}
-
-),
-
-pots as (
-
-    select
-        tenant_id,
-        account,
-        list(distinct pot order by pot) as pots
-    from (
-        select
-            tenant_id,
-            account,
-            unnest([from_pot, from_second_pot, to_pot, to_second_pot, needed_pot]) as pot
-        from movements
-    )
-    where pot is not null
-    group by tenant_id, account
-
-),
-
-listed as (
-
-    select
-        movements.tenant_id,
-        movements.account,
-        any_value(pots.pots) as pots,
-        list({
-            'from_pot': list_position(pots.pots, movements.from_pot),
-            'from_second_pot': list_position(pots.pots, movements.from_second_pot),
-            'to_pot': list_position(pots.pots, movements.to_pot),
-            'to_second_pot': list_position(pots.pots, movements.to_second_pot),
-            'needed_pot': list_position(pots.pots, movements.needed_pot),
-            'cap': cast(movements.cap as decimal(20, 4)),
-            'is_whole': coalesce(movements.is_whole, false)
-        } order by movements.movement_no) as movements
-    from movements
-    inner join pots
-        on
-            movements.tenant_id = pots.tenant_id
-            and movements.account = pots.account
-    group by movements.tenant_id, movements.account
-
-),
-
-folded as (
-
-    select
-        tenant_id,
-        account,
-        unnest({{ move_in_order('movements', 'pots') }}) as amount,
-        unnest(range(1, len(movements) + 1)) as movement_no
-    from listed
-
-),
-
-in_order as (
-
-    select
-        movements.tenant_id,
-        movements.account,
-        movements.movement_no,
-        movements.kind,
-        movements.moved_at,
-        movements.payment_id,
-        movements.invoice_id,
-        movements.note_id,
-        movements.flow_id,
-        movements.rule,
-        folded.amount,
-        -- What it does to the open amount of its invoice.
-        cast(case
-            when movements.kind in ('issued', 'reopened', 'unmatched') then folded.amount
-            when movements.kind in ('noted', 'applied', 'voided') then -folded.amount
-            else 0
-        end as decimal(20, 4)) as opens,
-        -- When money of its payment first paid its invoice.
-        min(movements.moved_at) filter (where movements.kind = 'applied' and folded.amount > 0) over (
-            partition by movements.tenant_id, movements.invoice_id, movements.payment_id
-        ) as applied_at
-    from movements
-    inner join folded
-        on
-            movements.tenant_id = folded.tenant_id
-            and movements.account = folded.account
-            and movements.movement_no = folded.movement_no
-    where folded.amount > 0 or movements.kind = 'issued' or (movements.is_whole and movements.cap = 0)
-
-),
-
-lone_invoices as (
+lone_invoices as {{ not_materialized() }}(
 
     select
         *,
         'invoice:' || invoice_id as account,
+        -- Money that came once and stayed is a payment's.
+        {{ flow_id("'payment'", 'payment_id', 'state_no') }} as flow_id,
         flowed_at <= issued_at as is_paid_ahead
     from {{ ref('int_payments__lone_invoices') }}
 
@@ -142,14 +51,14 @@ lone as (
         payment_id,
         flow_id,
         rule,
-        least(amount, amount_due) as amount,
-        -least(amount, amount_due) as opens
+        applied_amount as amount,
+        -applied_amount as opens
     from lone_invoices
-    where amount > 0 and amount_due > 0
+    where applied_amount > 0
 
 )
 
-select * from in_order
+select * from {{ ref('int_payments__ordered_postings') }}
 union all by name
 select
     * replace (cast(amount as decimal(20, 4)) as amount, cast(opens as decimal(20, 4)) as opens)

@@ -30,6 +30,55 @@ tenants as (
 
 ),
 
+-- Who pays: where documents go to the parent, the parent owes.
+payers as (
+
+    select
+        payments.tenant_id,
+        payments.payment_id,
+        payments.customer_id,
+        payments.invoice_id as named_id,
+        payments.invoice_number,
+        payments.reference,
+        payments.currency,
+        payments.invoice_id is null and payments.invoice_number is null and payments.reference is null as names_nothing,
+        case
+            when tenants.group_by = 'parent' then coalesce(customers.parent_customer_id, payments.customer_id)
+            else payments.customer_id
+        end as payer_id,
+        customers.parent_customer_id
+    from payments
+    inner join tenants on payments.tenant_id = tenants.tenant_id
+    left join customers
+        on
+            payments.tenant_id = customers.tenant_id
+            and payments.customer_id = customers.customer_id
+
+),
+
+by_id as (
+
+    select
+        payers.*,
+        invoices.invoice_id,
+        invoices.customer_id as owner_id,
+        invoices.currency as invoice_currency
+    from payers
+    left join invoices
+        on
+            payers.tenant_id = invoices.tenant_id
+            and payers.named_id = invoices.invoice_id
+
+),
+
+others as (
+
+    select * exclude (invoice_id, owner_id, invoice_currency)
+    from by_id
+    where invoice_id is null
+
+),
+
 -- Words of the texts that name no document as a whole.
 words as (
 
@@ -37,33 +86,8 @@ words as (
         tenant_id,
         payment_id,
         unnest(string_split_regex(upper(reference), '[\s,;:()]+')) as word
-    from payments
-    where reference is not null and invoice_id is null and invoice_number is null
-
-),
-
-by_id as (
-
-    select
-        payments.tenant_id,
-        payments.payment_id,
-        invoices.invoice_id,
-        1 as rule_no
-    from payments
-    inner join invoices
-        on
-            payments.tenant_id = invoices.tenant_id
-            and payments.invoice_id = invoices.invoice_id
-
-),
-
-others as (
-
-    select *
-    from payments
-    where
-        coalesce(invoice_number, reference) is not null
-        and (tenant_id, payment_id) not in (select (tenant_id, payment_id) from by_id)
+    from others
+    where reference is not null and named_id is null and invoice_number is null
 
 ),
 
@@ -120,103 +144,92 @@ first_rule as (
     select *
     from named
     qualify rule_no = min(rule_no) over (partition by tenant_id, payment_id)
-    union all
-    select * from by_id
 
 ),
 
--- Who pays: where documents go to the parent, the parent owes.
-payers as (
-
-    select
-        payments.tenant_id,
-        payments.payment_id,
-        payments.customer_id,
-        payments.currency,
-        payments.invoice_id is null and payments.invoice_number is null and payments.reference is null as names_nothing,
-        case
-            when tenants.group_by = 'parent' then coalesce(customers.parent_customer_id, payments.customer_id)
-            else payments.customer_id
-        end as payer_id,
-        customers.parent_customer_id
-    from payments
-    inner join tenants on payments.tenant_id = tenants.tenant_id
-    left join customers
-        on
-            payments.tenant_id = customers.tenant_id
-            and payments.customer_id = customers.customer_id
-
-),
-
+-- What the others are for, of any customer and in any currency.
 found as (
 
     select
-        payers.*,
+        others.*,
         invoices.invoice_id,
         invoices.customer_id as owner_id,
-        first_rule.rule_no,
-        case
-            when invoices.currency <> payers.currency then 'wrong_currency'
-            -- A family pays for its members.
-            when not coalesce(
-                payers.customer_id is null
-                or invoices.customer_id = payers.customer_id
-                or invoices.customer_id is not distinct from payers.parent_customer_id
-                or owners.parent_customer_id is not distinct from payers.customer_id,
-                false
-            ) then 'misdirected'
-        end as problem
-    from payers
+        invoices.currency as invoice_currency,
+        first_rule.rule_no
+    from others
     inner join first_rule
         on
-            payers.tenant_id = first_rule.tenant_id
-            and payers.payment_id = first_rule.payment_id
+            others.tenant_id = first_rule.tenant_id
+            and others.payment_id = first_rule.payment_id
     inner join invoices
         on
             first_rule.tenant_id = invoices.tenant_id
             and first_rule.invoice_id = invoices.invoice_id
-    left join customers as owners
-        on
-            invoices.tenant_id = owners.tenant_id
-            and invoices.customer_id = owners.customer_id
     union all by name
     select
-        payers.*,
+        others.*,
         invoices.invoice_id,
-        payers.payer_id as owner_id,
-        5 as rule_no,
-        cast(null as varchar) as problem
-    from payers
+        invoices.customer_id as owner_id,
+        invoices.currency as invoice_currency,
+        5 as rule_no
+    from others
     inner join invoices
         on
-            payers.tenant_id = invoices.tenant_id
-            and payers.payer_id = invoices.customer_id
-            and payers.currency = invoices.currency
-    where payers.names_nothing
+            others.tenant_id = invoices.tenant_id
+            and others.payer_id = invoices.customer_id
+            and others.currency = invoices.currency
+    where others.names_nothing
+
+),
+
+every as (
+
+    select
+        *,
+        1 as rule_no
+    from by_id
+    where invoice_id is not null
+    union all by name
+    select * from found
+    union all by name
+    select others.*
+    from others
+    left join found
+        on
+            others.tenant_id = found.tenant_id
+            and others.payment_id = found.payment_id
+    where found.payment_id is null
 
 )
 
 select
-    payers.tenant_id,
-    payers.payment_id,
-    found.invoice_id,
-    found.rule_no,
-    case found.rule_no
+    every.tenant_id,
+    every.payment_id,
+    every.invoice_id,
+    every.rule_no,
+    case every.rule_no
         when 1 then 'invoice_id'
         when 2 then 'invoice_number'
         when 3 then 'reference'
         when 4 then 'reference_text'
         when 5 then 'oldest_due'
     end as rule,
-    coalesce(found.owner_id, payers.payer_id) as account_id,
-    payers.currency,
+    coalesce(every.owner_id, every.payer_id) as account_id,
+    every.currency,
     case
-        when found.payment_id is not null then found.problem
-        when payers.names_nothing and payers.payer_id is not null then null
-        else 'unapplied'
+        when every.invoice_id is null and not (every.names_nothing and every.payer_id is not null) then 'unapplied'
+        when every.invoice_currency <> every.currency then 'wrong_currency'
+        -- A family pays for its members; what names nothing pays what its payer owes.
+        when every.rule_no < 5 and not coalesce(
+            every.customer_id is null
+            or every.owner_id = every.customer_id
+            or every.owner_id is not distinct from every.parent_customer_id
+            or owners.parent_customer_id is not distinct from every.customer_id,
+            false
+        ) then 'misdirected'
     end as problem
-from payers
-left join found
+from every
+left join customers as owners
     on
-        payers.tenant_id = found.tenant_id
-        and payers.payment_id = found.payment_id
+        every.tenant_id = owners.tenant_id
+        and every.owner_id = owners.customer_id

@@ -14,7 +14,7 @@ tenants as (
 
 ),
 
-payments as (
+payments as {{ not_materialized() }}(
 
     select * from {{ ref('stg_ratehouse__payments') }}
 
@@ -41,29 +41,16 @@ decided as (
 
 ),
 
-payment_references as (
+lone_invoices as {{ not_materialized() }}(
 
-    select
-        payment_references.tenant_id,
-        payment_references.payment_id,
-        case when any_value(decided.payment_id) is null then min(payment_references.problem) end as problem,
-        case when any_value(decided.payment_id) is null then min(payment_references.rule_no) else 0 end as rule_no,
-        case when any_value(decided.payment_id) is null then min(payment_references.rule) else 'manual' end as rule,
-        count(payment_references.invoice_id) + count(decided.payment_id) as invoices,
-        any_value(decided.decided_by) as decided_by,
-        any_value(decided.decided_at) as decided_at
-    from {{ ref('int_payments__references') }} as payment_references
-    left join decided
-        on
-            payment_references.tenant_id = decided.tenant_id
-            and payment_references.payment_id = decided.payment_id
-    group by payment_references.tenant_id, payment_references.payment_id
+    select * from {{ ref('int_payments__lone_invoices') }}
+    where payment_id is not null
 
 ),
 
-postings as (
+ordered_postings as (
 
-    select * from {{ ref('int_payments__postings') }}
+    select * from {{ ref('int_payments__ordered_postings') }}
 
 ),
 
@@ -73,7 +60,7 @@ receivables as (
 
 ),
 
--- What became of each payment's money.
+-- What became of the money of payments that are not for a lone invoice.
 spent as (
 
     select
@@ -82,9 +69,40 @@ spent as (
         sum(case when kind = 'received' then amount else 0 end) as received_amount,
         sum(case kind when 'applied' then amount when 'released' then -amount when 'unmatched' then -amount else 0 end) as applied_amount,
         sum(case when kind = 'returned_from_rest' then amount else 0 end) as given_back_amount
-    from postings
+    from ordered_postings
     where payment_id is not null
     group by tenant_id, payment_id
+
+),
+
+targets as (
+
+    select payment_references.*
+    from {{ ref('int_payments__references') }} as payment_references
+    inner join spent
+        on
+            payment_references.tenant_id = spent.tenant_id
+            and payment_references.payment_id = spent.payment_id
+
+),
+
+payment_references as (
+
+    select
+        targets.tenant_id,
+        targets.payment_id,
+        case when any_value(decided.payment_id) is null then min(targets.problem) end as problem,
+        case when any_value(decided.payment_id) is null then min(targets.rule_no) else 0 end as rule_no,
+        case when any_value(decided.payment_id) is null then min(targets.rule) else 'manual' end as rule,
+        count(targets.invoice_id) + count(decided.payment_id) as invoices,
+        any_value(decided.decided_by) as decided_by,
+        any_value(decided.decided_at) as decided_at
+    from targets
+    left join decided
+        on
+            targets.tenant_id = decided.tenant_id
+            and targets.payment_id = decided.payment_id
+    group by targets.tenant_id, targets.payment_id
 
 ),
 
@@ -100,7 +118,7 @@ paid as (
             tenant_id,
             payment_id,
             invoice_id
-        from postings
+        from ordered_postings
         where kind in ('applied', 'released', 'reopened', 'unmatched')
         group by tenant_id, payment_id, invoice_id
         having sum(case kind when 'applied' then amount else -amount end) > 0
@@ -117,18 +135,61 @@ paid as (
 settled as (
 
     select
-        applied.tenant_id,
-        targets.payment_id,
-        min(applied.payment_id) as other_payment_id
-    from {{ ref('int_payments__references') }} as targets
-    inner join postings as applied
+        targets.tenant_id,
+        targets.payment_id
+    from targets
+    inner join {{ ref('int_payments__postings') }} as applied
         on
             targets.tenant_id = applied.tenant_id
             and targets.invoice_id = applied.invoice_id
             and applied.kind = 'applied'
             and targets.payment_id <> applied.payment_id
     where targets.rule_no < 5
-    group by applied.tenant_id, targets.payment_id
+    group by targets.tenant_id, targets.payment_id
+
+),
+
+outcomes as (
+
+    select
+        spent.tenant_id,
+        spent.payment_id,
+        payment_references.problem,
+        payment_references.rule_no,
+        payment_references.rule,
+        payment_references.invoices,
+        payment_references.decided_by,
+        payment_references.decided_at,
+        spent.applied_amount,
+        spent.received_amount - spent.applied_amount - spent.given_back_amount as rest,
+        paid.invoice_numbers,
+        settled.payment_id is not null as is_settled_already
+    from spent
+    inner join payment_references
+        on
+            spent.tenant_id = payment_references.tenant_id
+            and spent.payment_id = payment_references.payment_id
+    left join paid
+        on
+            spent.tenant_id = paid.tenant_id
+            and spent.payment_id = paid.payment_id
+    left join settled
+        on
+            spent.tenant_id = settled.tenant_id
+            and spent.payment_id = settled.payment_id
+    where spent.received_amount > 0
+    union all by name
+    select
+        tenant_id,
+        payment_id,
+        rule_no,
+        rule,
+        1 as invoices,
+        applied_amount,
+        amount - applied_amount as rest,
+        case when applied_amount > 0 then invoice_number end as invoice_numbers,
+        false as is_settled_already
+    from lone_invoices
 
 ),
 
@@ -137,44 +198,31 @@ of_payments as (
     select
         payments.tenant_id,
         case
-            when spent.received_amount - spent.applied_amount - spent.given_back_amount <= 0 then 'matched'
-            when payment_references.problem is not null then payment_references.problem
-            when payment_references.rule_no = 5 or payment_references.invoices = 0 then 'unapplied'
-            when spent.applied_amount > 0 then 'overpayment'
-            when settled.payment_id is not null then 'duplicate_payment'
+            when outcomes.rest <= 0 then 'matched'
+            when outcomes.problem is not null then outcomes.problem
+            when outcomes.rule_no = 5 or outcomes.invoices = 0 then 'unapplied'
+            when outcomes.applied_amount > 0 then 'overpayment'
+            when outcomes.is_settled_already then 'duplicate_payment'
             else 'unapplied'
         end as status,
         payments.payment_id as reference,
         payments.payment_id,
         payments.customer_id,
         -- What nothing needs of it is the difference.
-        payments.amount - (spent.received_amount - spent.applied_amount - spent.given_back_amount) as expected_amount,
+        payments.amount - outcomes.rest as expected_amount,
         payments.amount as actual_amount,
         payments.currency,
-        payment_references.rule,
-        paid.invoice_numbers as counterpart,
-        payment_references.decided_by,
-        payment_references.decided_at,
+        outcomes.rule,
+        outcomes.invoice_numbers as counterpart,
+        outcomes.decided_by,
+        outcomes.decided_at,
         {{ local_date('payments.recorded_at', 'tenants.timezone') }} as since_on
     from payments
     inner join tenants on payments.tenant_id = tenants.tenant_id
-    left join paid
+    inner join outcomes
         on
-            payments.tenant_id = paid.tenant_id
-            and payments.payment_id = paid.payment_id
-    inner join payment_references
-        on
-            payments.tenant_id = payment_references.tenant_id
-            and payments.payment_id = payment_references.payment_id
-    inner join spent
-        on
-            payments.tenant_id = spent.tenant_id
-            and payments.payment_id = spent.payment_id
-            and spent.received_amount > 0
-    left join settled
-        on
-            payments.tenant_id = settled.tenant_id
-            and payments.payment_id = settled.payment_id
+            payments.tenant_id = outcomes.tenant_id
+            and payments.payment_id = outcomes.payment_id
     where payments.status = 'succeeded'
 
 ),
@@ -288,17 +336,17 @@ recovered as (
 used as (
 
     select
-        postings.tenant_id,
-        postings.flow_id,
-        sum(postings.amount) as used_amount,
-        sum(case when postings.kind = 'reopened' then least(postings.amount, receivables.open_amount) else 0 end) as open_amount
-    from postings
+        ordered_postings.tenant_id,
+        ordered_postings.flow_id,
+        sum(ordered_postings.amount) as used_amount,
+        sum(case when ordered_postings.kind = 'reopened' then least(ordered_postings.amount, receivables.open_amount) else 0 end) as open_amount
+    from ordered_postings
     left join receivables
         on
-            postings.tenant_id = receivables.tenant_id
-            and postings.invoice_id = receivables.invoice_id
-    where postings.kind in ('returned_from_grant', 'returned_from_rest', 'reopened')
-    group by postings.tenant_id, postings.flow_id
+            ordered_postings.tenant_id = receivables.tenant_id
+            and ordered_postings.invoice_id = receivables.invoice_id
+    where ordered_postings.kind in ('returned_from_grant', 'returned_from_rest', 'reopened')
+    group by ordered_postings.tenant_id, ordered_postings.flow_id
 
 ),
 

@@ -82,7 +82,7 @@ select
     cast(null as varchar) as provider,
     lines.invoice_id,
     lines.billed_to,
-    {{ to_minor('lines.amount', 'contracts.minor_digits') }} as amount
+    {{ money_to_minor('lines.amount', 'contracts.minor_digits') }} as amount
 from lines
 inner join subscriptions
     on
@@ -108,7 +108,7 @@ select
     cast(null as varchar) as provider,
     lines.invoice_id,
     lines.billed_to,
-    {{ to_minor('lines.amount', 'contracts.minor_digits') }} as amount
+    {{ money_to_minor('lines.amount', 'contracts.minor_digits') }} as amount
 from lines
 inner join subscriptions
     on

@@ -40,7 +40,7 @@ billed as (
         lines.recognise,
         lines.service_start as starts_on,
         lines.earned_before as ends_on,
-        {{ to_minor('lines.amount', 'currencies.minor_digits') }} as amount
+        {{ money_to_minor('lines.amount', 'currencies.minor_digits') }} as amount
     from valid_lines as lines
     inner join currencies on lines.currency = currencies.currency
 
@@ -70,7 +70,7 @@ bundled as (
         arg_min(started.recognise, started.line_id) as recognise,
         min(started.service_start) as starts_on,
         max(started.earned_before) as ends_on,
-        sum({{ to_minor('started.amount', 'currencies.minor_digits') }}) as billed,
+        sum({{ money_to_minor('started.amount', 'currencies.minor_digits') }}) as billed,
         {{ to_scaled('cast(max(started.ssp) as decimal(38, 12))', 12) }} as weight
     from started
     inner join currencies on started.currency = currencies.currency

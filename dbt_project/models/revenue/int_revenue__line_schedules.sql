@@ -4,14 +4,32 @@ with
 
 month_ends as (
 
-    select * from {{ ref('int_revenue__month_ends') }}
+    select
+        tenant_id,
+        contract_id,
+        subscription_id,
+        period,
+        month_start,
+        as_of,
+        minor_digits,
+        {%- for name, day in [('start', 'month_start'), ('end', 'as_of + 1'), ('year', 'cast(month_start + to_months(13) as date)')] %}
+        cast({{ schedule_position(day, "'ratable_day'") }} as bigint) as {{ name }}_in_days,
+        cast({{ schedule_position(day, "'ratable_month'") }} as bigint) as {{ name }}_in_months{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('int_revenue__month_ends') }}
     where subscription_id is not null
 
 ),
 
 items as (
 
-    select * from {{ ref('int_revenue__items') }}
+    select
+        *,
+        cast({{ schedule_position('starts_on', 'recognise') }} as bigint) as start_position,
+        cast({{ schedule_position('ends_on', 'recognise') }} as bigint) as end_position,
+        -- The first day before which all of it is earned, whatever its days of service say.
+        case when recognise = 'point_in_time' then starts_on else ended_on end as complete_on
+    from {{ ref('int_revenue__items') }}
 
 ),
 
@@ -21,7 +39,7 @@ usage as (
 
 ),
 
-by_days as (
+touched as (
 
     select
         month_ends.tenant_id,
@@ -33,15 +51,19 @@ by_days as (
         month_ends.as_of,
         month_ends.minor_digits,
         items.amount as allocated,
-        {%- for name, before in [('recognised_to_date', 'month_ends.as_of + 1'), ('recognised_in_a_year', 'cast(month_ends.month_start + to_months(13) as date)')] %}
-        case
-            when items.recognise = 'point_in_time' or month_ends.as_of >= items.ended_on then items.amount
-            else {{ divide_half_up(
-                '(items.amount * ' ~ served('items.starts_on', 'items.ends_on', before, 'items.recognise') ~ ')',
-                served('items.starts_on', 'items.ends_on', 'items.ends_on', 'items.recognise')
-            ) }}
-        end as {{ name }}{{ ',' if not loop.last }}
+        items.end_position - items.start_position as service,
+        {%- for name in ('start', 'end', 'year') %}
+        least(
+            greatest(
+                case items.recognise when 'ratable_month' then month_ends.{{ name }}_in_months else month_ends.{{ name }}_in_days end,
+                items.start_position
+            ),
+            items.end_position
+        ) - items.start_position as served_by_{{ name }},
         {%- endfor %}
+        month_ends.month_start <= items.starts_on as is_first,
+        coalesce(month_ends.month_start > items.complete_on, false) as was_complete,
+        coalesce(month_ends.as_of >= items.complete_on, false) as is_complete
     from month_ends
     inner join items
         on
@@ -49,6 +71,29 @@ by_days as (
             and month_ends.subscription_id = items.subscription_id
             and month_ends.as_of >= items.starts_on
             and month_ends.month_start < greatest(items.ends_on, items.starts_on + 1)
+
+),
+
+by_days as (
+
+    select
+        tenant_id,
+        contract_id,
+        obligation_id,
+        item_id,
+        recognise,
+        period,
+        as_of,
+        minor_digits,
+        allocated,
+        case when is_complete then allocated else {{ share_of_minor('allocated', 'served_by_end', 'service') }} end as recognised_to_date,
+        case when is_complete then allocated else {{ share_of_minor('allocated', 'served_by_year', 'service') }} end as recognised_in_a_year,
+        case
+            when is_first then 0
+            when was_complete then allocated
+            else {{ share_of_minor('allocated', 'served_by_start', 'service') }}
+        end as recognised_before
+    from touched
 
 ),
 
@@ -65,7 +110,10 @@ by_use as (
         month_ends.minor_digits,
         case when month_ends.as_of + 1 >= usage.service_end then usage.amount else usage.amount_to_date end as allocated,
         usage.amount_to_date as recognised_to_date,
-        case when month_ends.as_of + 1 >= usage.service_end then usage.amount else usage.amount_to_date end as recognised_in_a_year
+        case when month_ends.as_of + 1 >= usage.service_end then usage.amount else usage.amount_to_date end as recognised_in_a_year,
+        coalesce(lag(usage.amount_to_date) over (
+            partition by month_ends.tenant_id, month_ends.contract_id, usage.charge, usage.item_id order by month_ends.as_of
+        ), 0) as recognised_before
     from month_ends
     inner join usage
         on
@@ -76,8 +124,8 @@ by_use as (
 )
 
 select
-    *,
-    recognised_to_date - coalesce(lag(recognised_to_date) over (partition by tenant_id, contract_id, obligation_id, item_id order by as_of), 0) as recognised
+    * exclude (recognised_before),
+    recognised_to_date - recognised_before as recognised
 from (
     select * from by_days
     union all

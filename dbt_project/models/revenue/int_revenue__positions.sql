@@ -1,4 +1,3 @@
-{% set position = 'billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability + interest_to_date' -%}
 -- Every contract at every month end, in minor units: the movements of the month and the totals to date.
 with
 
@@ -67,26 +66,15 @@ movements as (
         month_ends.contract_id,
         month_ends.period,
         month_ends.as_of,
-        contracts.currency,
-        contracts.minor_digits,
-        contracts.cancellable,
+        coalesce(billing.invoiced, 0) as invoiced,
+        coalesce(billing.documented, 0) as documented,
         coalesce(billing.credited, 0) as credited,
         coalesce(billing.refunded, 0) as refunded,
+        coalesce(billing.paid, 0) as paid,
         coalesce(recognised.recognised, 0) as recognised,
-        coalesce(sum(billing.invoiced) over to_date, 0) as invoiced_to_date,
-        coalesce(sum(billing.documented) over to_date, 0) as documented_to_date,
-        coalesce(sum(billing.credited) over to_date, 0) as credited_to_date,
-        coalesce(sum(billing.refunded) over to_date, 0) as refunded_to_date,
-        coalesce(sum(billing.paid) over to_date, 0) as paid_to_date,
-        coalesce(sum(recognised.recognised) over to_date, 0) as recognised_to_date,
         coalesce(financing.interest, 0) as interest,
-        coalesce(sum(financing.interest) over to_date, 0) as interest_to_date,
         coalesce(refund_liabilities.refund_liability, 0) as refund_liability
     from month_ends
-    inner join contracts
-        on
-            month_ends.tenant_id = contracts.tenant_id
-            and month_ends.contract_id = contracts.contract_id
     left join billing
         on
             month_ends.tenant_id = billing.tenant_id
@@ -107,27 +95,77 @@ movements as (
             month_ends.tenant_id = financing.tenant_id
             and month_ends.contract_id = financing.contract_id
             and month_ends.as_of = financing.as_of
-    window to_date as (partition by month_ends.tenant_id, month_ends.contract_id order by month_ends.as_of)
 
 ),
 
-unconditional as (
+totals as (
 
     select
         *,
-        -- The customer may still walk away: a bill counts only as far as it is paid or performed (606-10-55-284).
-        case
-            when cancellable then least(invoiced_to_date, greatest(paid_to_date, recognised_to_date))
-            else invoiced_to_date
-        end as billed_to_date
+        {%- for name in ('invoiced', 'documented', 'credited', 'refunded', 'paid', 'recognised', 'interest') %}
+        sum({{ name }}) over to_date as {{ name }}_to_date,
+        {%- endfor %}
+        coalesce(lag(refund_liability) over to_date, 0) as opening_refund_liability
     from movements
+    window to_date as (partition by tenant_id, contract_id order by as_of)
+
+),
+
+-- The customer may still walk away: a bill counts only as far as it is paid or performed (606-10-55-284).
+unconditional as (
+
+    select
+        totals.*,
+        contracts.currency,
+        contracts.minor_digits,
+        case
+            when contracts.cancellable then least(totals.invoiced_to_date, greatest(totals.paid_to_date, totals.recognised_to_date))
+            else totals.invoiced_to_date
+        end as billed_to_date,
+        case
+            when contracts.cancellable then least(
+                totals.invoiced_to_date - totals.invoiced,
+                greatest(totals.paid_to_date - totals.paid, totals.recognised_to_date - totals.recognised)
+            )
+            else totals.invoiced_to_date - totals.invoiced
+        end as opening_billed
+    from totals
+    inner join contracts
+        on
+            totals.tenant_id = contracts.tenant_id
+            and totals.contract_id = contracts.contract_id
+
+),
+
+positions as (
+
+    select
+        *,
+        billed_to_date - opening_billed as billed,
+        billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability + interest_to_date as net_position
+    from unconditional
 
 )
 
 select
-    *,
-    billed_to_date - coalesce(lag(billed_to_date) over months, 0) as billed,
-    {{ position }} as net_position,
-    coalesce(lag({{ position }}) over months, 0) as opening_position
-from unconditional
-window months as (partition by tenant_id, contract_id order by as_of)
+    tenant_id,
+    contract_id,
+    period,
+    as_of,
+    currency,
+    minor_digits,
+    billed,
+    credited,
+    refunded,
+    recognised,
+    interest,
+    refund_liability,
+    documented_to_date,
+    billed_to_date,
+    credited_to_date,
+    refunded_to_date,
+    paid_to_date,
+    recognised_to_date,
+    net_position,
+    net_position - (billed - credited - refunded - recognised - (refund_liability - opening_refund_liability) + interest) as opening_position
+from positions

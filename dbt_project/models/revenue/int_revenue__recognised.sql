@@ -1,21 +1,11 @@
--- All revenue in minor units as it is posted, one row per contract, obligation, performance month and posting month, none for zero. A closed
--- month keeps what was posted when it was closed; what turns out different since keeps its performance month and posts to the first
--- open one.
+-- All revenue in minor units as it is posted, one row per contract, obligation, performance month and posting month, none for zero: what closes
+-- settled, and of the months after the first open one what is earned.
+{{ config(materialized='view') }}
 with
 
 earned as (
 
     select * from {{ ref('int_revenue__earned') }}
-
-),
-
-posted as (
-
-    select
-        revenue.*,
-        currencies.minor_digits
-    from {{ ref('stg_ratehouse__closed_revenue') }} as revenue
-    inner join {{ ref('currencies') }} as currencies on revenue.currency = currencies.currency
 
 ),
 
@@ -32,81 +22,18 @@ closed as (
 
     select
         tenant_id,
-        max(period) as last_period,
         strftime(last_day(cast(max(period) || '-01' as date)) + 1, '%Y-%m') as open_period
     from {{ ref('stg_ratehouse__closed_periods') }}
     group by tenant_id
 
-),
-
-kept as (
-
-    select
-        tenant_id,
-        contract_id,
-        obligation_id,
-        period,
-        posting_period,
-        method,
-        {{ to_minor('recognised', 'minor_digits') }} as recognised,
-        {{ to_minor('breakage', 'minor_digits') }} as breakage,
-        {{ to_minor('prior_performance', 'minor_digits') }} as prior_performance
-    from posted
-
-),
-
--- In open months what is earned counts, in closed ones only what it differs by from what was posted.
-outstanding as (
-
-    select
-        earned.tenant_id,
-        earned.contract_id,
-        earned.obligation_id,
-        earned.period,
-        case when earned.posting_period <= closed.last_period then closed.open_period else earned.posting_period end as posting_period,
-        earned.method,
-        earned.recognised,
-        earned.breakage,
-        case when earned.posting_period <= closed.last_period then earned.recognised else earned.prior_performance end as prior_performance
-    from earned
-    left join closed on earned.tenant_id = closed.tenant_id
-    union all
-    select
-        kept.tenant_id,
-        kept.contract_id,
-        kept.obligation_id,
-        kept.period,
-        closed.open_period as posting_period,
-        kept.method,
-        -kept.recognised as recognised,
-        -kept.breakage as breakage,
-        -kept.recognised as prior_performance
-    from kept
-    inner join closed on kept.tenant_id = closed.tenant_id
-
-),
-
-every as (
-
-    select * from kept
-    union all
-    select outstanding.*
-    from outstanding
-    inner join tenants on outstanding.tenant_id = tenants.tenant_id
-    where outstanding.posting_period < tenants.running_period
-
 )
 
-select
-    tenant_id,
-    contract_id,
-    obligation_id,
-    period,
-    posting_period,
-    min(method) as method,
-    cast(sum(recognised) as hugeint) as recognised,
-    cast(sum(breakage) as hugeint) as breakage,
-    cast(sum(prior_performance) as hugeint) as prior_performance
-from every
-group by tenant_id, contract_id, obligation_id, period, posting_period
-having sum(recognised) <> 0
+select earned.*
+from earned
+inner join tenants on earned.tenant_id = tenants.tenant_id
+left join closed on earned.tenant_id = closed.tenant_id
+where
+    earned.posting_period < tenants.running_period
+    and (closed.open_period is null or earned.posting_period > closed.open_period)
+union all
+select * from {{ ref('int_revenue__settled') }}

@@ -2,7 +2,13 @@ with
 
 recognised as (
 
-    select * from {{ ref('int_revenue__recognised') }}
+    select
+        *,
+        sum(recognised) over (
+            partition by tenant_id, contract_id, obligation_id
+            order by posting_period, period
+        ) as cumulative
+    from {{ ref('int_revenue__recognised') }}
 
 ),
 
@@ -21,7 +27,7 @@ select
     recognised.posting_period,
     recognised.method,
     {{ from_minor('recognised.recognised', 'contracts.minor_digits') }} as recognised,
-    {{ from_minor('sum(recognised.recognised) over to_date', 'contracts.minor_digits') }} as cumulative,
+    {{ from_minor('recognised.cumulative', 'contracts.minor_digits') }} as cumulative,
     {{ from_minor('recognised.prior_performance', 'contracts.minor_digits') }} as prior_performance,
     contracts.currency
 from recognised
@@ -29,7 +35,3 @@ inner join contracts
     on
         recognised.tenant_id = contracts.tenant_id
         and recognised.contract_id = contracts.contract_id
-window to_date as (
-    partition by recognised.tenant_id, recognised.contract_id, recognised.obligation_id
-    order by recognised.posting_period, recognised.period
-)
