@@ -86,10 +86,9 @@ def test_killed_anywhere_it_bills_the_same(undisturbed: Installation, tmp_path: 
 
     assert installation.ledger() == undisturbed.ledger()
     assert installation.marts() == undisturbed.marts()
-    leftovers = [
-        path for path in installation.settings.serving_dir.iterdir() if path.name != "current.duckdb"
-    ]
-    assert not leftovers
+    served = installation.settings.serving_dir
+    assert {path.name for path in served.iterdir()} == {"current.duckdb", "publishes"}
+    assert not list(installation.settings.publishes_dir.glob(".*"))
 
 
 def test_everything_comes_back_from_the_lake(billed: Installation) -> None:

@@ -20,7 +20,8 @@ posted as (
         min(moved_at) filter (where kind = 'voided') as voided_at,
         sum(opens) as open_amount
     from {{ ref('int_payments__ordered_postings') }}
-    where invoice_id is not null
+    -- A draw on a grant of the account is a movement of it, whichever invoice drew: that alone ties no invoice.
+    where (tenant_id, invoice_id) in (select (tenant_id, invoice_id) from {{ ref('int_payments__tied_invoices') }})
     group by tenant_id, invoice_id
 
 )

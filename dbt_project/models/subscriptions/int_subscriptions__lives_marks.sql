@@ -68,6 +68,8 @@ told as (
         on
             events.tenant_id = customers.tenant_id
             and events.customer_id = customers.customer_id
+    -- What was told of a customer as a whole is no part of any one life.
+    where events.subscription_id is not null
 
 ),
 
