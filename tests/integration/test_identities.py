@@ -171,12 +171,14 @@ ERRORS = [
     Error(
         11,
         "processor_movements_are_paid_out_or_named",
-        {"int_reconciliation__processor": "select * from {relation} where reference <> 'po_1'"},
+        {
+            "int_reconciliation__items": "select * from {relation} where area <> 'processor' or reference <> 'po_1'"
+        },
     ),
     Error(
         11,
         "bank_lines_are_matched_or_named",
-        {"int_reconciliation__bank": "select * from {relation} where false"},
+        {"int_reconciliation__items": "select * from {relation} where area <> 'bank'"},
     ),
     Error(
         12,
