@@ -31,14 +31,22 @@ _TOGETHER = (
 )
 # What takes more than half a minute, the longest first: the last file to start is to be a short one.
 _LONG = (
+    "tests/integration/test_close.py",
     "tests/integration/test_scenarios.py",
     "tests/reliability/test_nights.py",
-    "tests/integration/test_collection.py",
-    "tests/integration/test_random_timelines.py",
-    "tests/integration/test_tax.py",
     "tests/integration/test_orchestration.py",
-    "tests/unit/dashboards/test_pages.py",
+    "tests/integration/test_publishes.py",
     "tests/integration/test_identities.py",
+    "tests/integration/test_tax.py",
+    "tests/integration/test_collection.py",
+    "tests/reliability/test_many_failures.py",
+    "tests/integration/test_lake_s3.py",
+    "tests/integration/test_random_timelines.py",
+    "tests/unit/dashboards/test_pages.py",
+    "tests/integration/test_realdata_invoices.py",
+    "tests/integration/test_adjustments.py",
+    "tests/integration/test_tax_ids.py",
+    "tests/integration/test_preview.py",
 )
 
 
