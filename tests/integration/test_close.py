@@ -19,29 +19,15 @@ from ratehouse.errors import RatehouseError
 from ratehouse.ledger import ledger_files
 from ratehouse.period_closes import CloseRefused
 from ratehouse.streams import land
-from tests.reliability.installation import Installation
+from tests.reliability.installation import FEE_AND_CALLS, Installation
 
 pytestmark = pytest.mark.slow
-
-BOOK = """
-price_book: "1"
-effective_from: 2026-01-01
-currency: USD
-meters:
-  calls: {event_type: call, aggregation: sum}
-plans:
-  basic:
-    anchor: calendar
-    charges:
-      base: {type: recurring, timing: advance, model: flat, amount: "10.00"}
-      calls: {type: usage, meter: calls, model: per_unit, unit_price: "0.01"}
-"""
 
 
 def _company(home: Path) -> Installation:
     installation = Installation(home)
     for tenant in ("acme", "other"):
-        installation.add_tenant(tenant, BOOK)
+        installation.add_tenant(tenant, FEE_AND_CALLS)
         at = datetime(2026, 9, 1, tzinfo=UTC)
         created = {"event_id": "s1", "subscription_id": "s1", "customer_id": "c1", "type": "created"}
         installation.land(

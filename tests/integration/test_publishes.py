@@ -19,23 +19,10 @@ from ratehouse.flux import FluxRefused, Line
 from ratehouse.publishes import NoPublish
 from ratehouse.settings import Settings
 from ratehouse.streams import land
-from tests.reliability.installation import Installation
+from tests.reliability.installation import FEE_AND_CALLS, Installation
 
 pytestmark = pytest.mark.slow
 
-BOOK = """
-price_book: "1"
-effective_from: 2026-01-01
-currency: USD
-meters:
-  calls: {event_type: call, aggregation: sum}
-plans:
-  basic:
-    anchor: calendar
-    charges:
-      base: {type: recurring, timing: advance, model: flat, amount: "10.00"}
-      calls: {type: usage, meter: calls, model: per_unit, unit_price: "0.01"}
-"""
 START = datetime(2026, 9, 1, tzinfo=UTC)
 FORMULA = "=cmd|' /C calc'!A0"
 
@@ -48,7 +35,7 @@ def _land(installation: Installation, stream: str, name: str, row: dict[str, obj
 def told(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """September closed by two people; then 500 calls of October are learned, and billed on 2 November."""
     installation = Installation(tmp_path_factory.mktemp("told"))
-    installation.add_tenant("acme", BOOK)
+    installation.add_tenant("acme", FEE_AND_CALLS)
     created = {"event_id": "s1", "subscription_id": "s1", "customer_id": "c1", "type": "created"}
     installation.land(
         "acme",

@@ -29,6 +29,21 @@ CUSTOMERS = 8  # of each tenant
 EVENTS = 2_500  # of each tenant, over sixty days
 TIMEOUT = 300.0
 
+# One plan of a fee in advance and calls, for stories told month by month.
+FEE_AND_CALLS = """
+price_book: "1"
+effective_from: 2026-01-01
+currency: USD
+meters:
+  calls: {event_type: call, aggregation: sum}
+plans:
+  basic:
+    anchor: calendar
+    charges:
+      base: {type: recurring, timing: advance, model: flat, amount: "10.00"}
+      calls: {type: usage, meter: calls, model: per_unit, unit_price: "0.01"}
+"""
+
 BOOK = """\
 price_book: "1"
 effective_from: 2025-01-01
