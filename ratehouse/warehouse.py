@@ -356,10 +356,10 @@ def environment(settings: Settings) -> Iterator[None]:
 
 
 def _rules(project: Path) -> str:
-    """A hash of the project's SQL: what was made under other rules is made again."""
+    """A hash of the project's SQL and reference tables: what was made under other rules is made again."""
     content = hashlib.sha256()
-    for folder in ("macros", "models"):
-        for path in sorted((project / folder).rglob("*.sql")):
+    for pattern in ("macros/**/*.sql", "models/**/*.sql", "seeds/*.csv"):
+        for path in sorted(project.glob(pattern)):
             content.update(path.read_bytes())
     return content.hexdigest()
 

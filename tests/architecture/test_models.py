@@ -195,21 +195,51 @@ def _arguments(text: str) -> list[str]:
     return arguments
 
 
+@cache
+def _parents() -> dict[str, list[str]]:
+    return {path.stem: re.findall(r"ref\('(\w+)'\)", path.read_text(encoding="utf-8")) for path in MODELS}
+
+
+def _ancestry(models: set[str]) -> set[str]:
+    """The models themselves and all that they stand on."""
+    waiting, found = list(models), set()
+    while waiting:
+        model = waiting.pop()
+        if model not in found:
+            found.add(model)
+            waiting += _parents().get(model, [])
+    return found
+
+
 def test_what_keeps_its_rows_is_built_whenever_their_marks_are() -> None:
     """Also by a night that builds only what is issued: the next one would take for made what was never made."""
-    parents = {path.stem: re.findall(r"ref\('(\w+)'\)", path.read_text(encoding="utf-8")) for path in MODELS}
     selectors = yaml.safe_load((PROJECT / "selectors.yml").read_text(encoding="utf-8"))["selectors"]
     (for_issuing,) = (one["definition"]["union"] for one in selectors if one["name"] == "for_issuing")
     assert all(one.startswith("+") for one in for_issuing)
-    waiting, built = [one[1:] for one in for_issuing], set()
-    while waiting:
-        model = waiting.pop()
-        if model not in built:
-            built.add(model)
-            waiting += parents.get(model, [])
+    built = _ancestry({one[1:] for one in for_issuing})
     kept = {
         path.stem
         for path in MODELS
         if re.search(r"materialized='(incremental|by_subscription)'", path.read_text(encoding="utf-8"))
     }
     assert kept and not kept - built
+
+
+def test_what_is_made_by_subscription_stands_on_nothing_that_its_marks_leave_out() -> None:
+    """Else a fact could change what a row should be, and the row would stay."""
+    changes = {
+        path.stem: found.group(1)
+        for path in MODELS
+        if (found := re.search(r"materialized='by_subscription', changes='(\w+)'", path.read_text("utf-8")))
+    }
+    assert changes
+    models = {path.stem for path in MODELS}
+    for model, kind in changes.items():
+        marked = _ancestry({f"int_subscriptions__{kind}_marks"})
+
+        def is_marked(name: str, marked: set[str] = marked) -> bool:
+            above = [parent for parent in _parents().get(name, []) if parent in models]
+            return name in marked or name in changes or (above != [] and all(map(is_marked, above)))
+
+        apart = f"int_subscriptions__changed_{kind}"
+        assert [name for name in _parents()[model] if name != apart and not is_marked(name)] == [], model
