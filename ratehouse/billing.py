@@ -164,11 +164,11 @@ def bill_days(
     return runs
 
 
-def refresh(settings: Settings, lake: Lake, *, full: bool = False) -> None:
+def refresh(settings: Settings, lake: Lake) -> None:
     """Build every model on the facts and the ledger as they are now."""
     warehouse.prepare(settings, lake)
     warehouse.seed(settings)
-    warehouse.build(settings, command="run", full_refresh=full)
+    warehouse.build(settings, command="run")
 
 
 def refresh_for_issuing(settings: Settings, lake: Lake) -> None:

@@ -108,7 +108,6 @@ def build(
     selector: str | None = None,
     command: str = "build",
     variables: Mapping[str, Any] | None = None,
-    full_refresh: bool = False,
     flags: Sequence[str] = (),
     target: Path | None = None,
     callbacks: Sequence[Callable[[Any], None]] = (),
@@ -122,7 +121,6 @@ def build(
         selector: one of those that the project names, instead of both.
         command: `run` (models), `build` (seeds, models, tests), `seed`, `test`, `compile`, `parse`.
         variables: dbt variables.
-        full_refresh: rebuild incremental models from the lake.
         flags: further arguments of dbt.
         target: where dbt leaves its artifacts; by default beside the warehouse file.
         callbacks: called with every event of dbt, as it happens.
@@ -149,8 +147,6 @@ def build(
         import json
 
         arguments += ["--vars", json.dumps(dict(variables))]
-    if full_refresh:
-        arguments.append("--full-refresh")
     arguments += flags
     with environment(settings), _without_collections(), _parsed_once(settings, target):
         try:

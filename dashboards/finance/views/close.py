@@ -7,17 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboards import data, figures
-from dashboards.finance import contract, made, shell
-
-MOVEMENTS = {
-    "billed": "Billed",
-    "recognised": "Recognised",
-    "modified": "Modified",
-    "credited": "Credited",
-    "refunded": "Refunded",
-    "interest": "Interest",
-    "fx": "FX",
-}
+from dashboards.finance import contract, made, rollforward, shell
 
 
 def main() -> None:
@@ -133,20 +123,7 @@ def _since(rows: Sequence[data.Row]) -> None:
 
 
 def _deferred(rows: Sequence[data.Row], currency: str) -> None:
-    moved = [name for name in MOVEMENTS if any(row[name] for row in rows)]
-    names = ("opening", *moved, "closing")
-    shell.table(
-        [
-            {**row, **{name: figures.amount(row[name], currency) if row[name] else "" for name in names}}
-            for row in reversed(rows)
-        ],
-        {
-            "period": shell.text("Month", "small"),
-            "opening": shell.figure("Opening"),
-            **{name: shell.figure(MOVEMENTS[name]) for name in moved},
-            "closing": shell.figure(f"Closing, {currency}"),
-        },
-    )
+    rollforward.months(rows[::-1], currency)
     st.caption(
         "Contract liabilities less contract assets, all contracts together; opening plus movements is closing. The page Revenue "
         "opens each month to its contracts."

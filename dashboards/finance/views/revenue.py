@@ -10,18 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import data, figures
-from dashboards.finance import contract, made, shell
+from dashboards.finance import contract, made, rollforward, shell
 
 REPORTS = ("Roll-forward", "Waterfall", "Contract balances", "Remaining obligations", "By method")
-MOVEMENTS = {
-    "billed": "Billed",
-    "recognised": "Recognised",
-    "modified": "Modified",
-    "credited": "Credited",
-    "refunded": "Refunded",
-    "interest": "Interest",
-    "fx": "FX",
-}
 EXCLUDED = {
     "right_to_invoice": "right to invoice (606-10-50-14b)",
     "original_term_one_year": "original term of a year or less (606-10-50-14a)",
@@ -68,20 +59,9 @@ def main() -> None:
 
 
 def _rollforward(tenant_id: str, months: Sequence[data.Row], currency: str) -> str | None:
-    moved = [name for name in MOVEMENTS if any(row[name] for row in months)]
-    names = ("opening", *moved, "closing")
-    latest_first = list(reversed(months))
-    picked = shell.table(
-        [{**row, **_amounts(row, names, currency)} for row in latest_first],
-        {
-            "period": shell.text("Month", "small"),
-            "opening": shell.figure("Opening"),
-            **{name: shell.figure(MOVEMENTS[name]) for name in moved},
-            "closing": shell.figure(f"Closing, {currency}"),
-        },
-        key="revenue_months",
-        opens=True,
-    )
+    moved = rollforward.moved(months)
+    latest_first = months[::-1]
+    picked = rollforward.months(latest_first, currency, key="revenue_months", opens=True)
     st.caption(
         "Contract liabilities less contract assets, all contracts together; opening plus movements is closing. "
         "Click a month for its contracts."
@@ -110,7 +90,8 @@ def _rollforward(tenant_id: str, months: Sequence[data.Row], currency: str) -> s
     names = ("opening", *moved, "closing", "books")
     return _contracts(
         rows, names,
-        {"opening": "Opening", **{name: MOVEMENTS[name] for name in moved}, "closing": "Closing", "books": "In the books"},
+        {"opening": "Opening", **{name: rollforward.MOVEMENTS[name] for name in moved},
+         "closing": "Closing", "books": "In the books"},
         "rollforward_contracts", ("deferred_revenue_rollforward", "journal_entries"), currency,
         f"{tenant_id}-rollforward-{period}.csv",
     )  # fmt: skip
