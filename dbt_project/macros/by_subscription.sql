@@ -24,7 +24,7 @@
         {%- else -%}
             delete from {{ this }} where (tenant_id, subscription_id) in (select (tenant_id, subscription_id) from {{ changed }});
             insert into {{ this }} by name (
-            {{ narrowed(compiled_code, changed) }}
+            {{ narrowed(compiled_code, changed, ['subscription_id'], 'subscription_id') }}
             )
         {%- endif -%}
     {%- endcall %}
@@ -33,14 +33,15 @@
     {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmaterialization %}
 
-{# The compiled SQL on the changed subscriptions' rows of every input that has subscriptions. #}
-{% macro narrowed(sql, changed) -%}
+{# The compiled SQL on the changed rows of every input that has one of the key columns, the first of them that it has. #}
+{% macro narrowed(sql, changed, keys, changed_key) -%}
     {%- set made = namespace(sql=sql) -%}
-    {%- for key in model.depends_on.nodes if graph.nodes[key].tags | select('equalto', 'marks') | list | length == 0 -%}
-        {%- set relation = ref_of(graph.nodes[key].name) -%}
+    {%- for id in model.depends_on.nodes if id.startswith('model.') and graph.nodes[id].tags | select('equalto', 'marks') | list | length == 0 -%}
+        {%- set relation = ref_of(graph.nodes[id].name) -%}
         {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-        {%- if 'tenant_id' in columns and 'subscription_id' in columns -%}
-            {%- set its_rows = '(from ' ~ relation ~ ' semi join ' ~ changed ~ ' using (tenant_id, subscription_id))' -%}
+        {%- set key = keys | select('in', columns) | first -%}
+        {%- if 'tenant_id' in columns and key -%}
+            {%- set its_rows = '(from ' ~ relation ~ ' as its semi join ' ~ changed ~ ' as changed on its.tenant_id = changed.tenant_id and its.' ~ key ~ ' = changed.' ~ changed_key ~ ')' -%}
             {%- set made.sql = made.sql | replace(relation | string, its_rows) -%}
         {%- endif -%}
     {%- endfor -%}

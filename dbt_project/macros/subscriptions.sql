@@ -46,7 +46,7 @@
     {'no': {{ no }}, 'verdict': {{ verdict }}, 'effective_on': cast({{ effective_on }} as date), 'cycle_from': cast({{ cycle_from }} as date), 'voids_earlier': {{ voids_earlier }}, 'anchor_on': cast({{ anchor_on }} as date), 'anchor_day': cast({{ anchor_day }} as integer), 'months': cast({{ months }} as integer), 'days': cast({{ days }} as integer), 'trial_end': cast({{ trial_end }} as date), 'term_ends_on': cast({{ term_ends_on }} as date)}
 {%- endmacro %}
 
-{# The state of the fold, field by field: those given anew, the others as they were. #}
+{# The state of the fold, field by field: those given anew, those that time has changed, the others as they were. #}
 {% macro fold_fields() -%}
     {{ return({
         'status': 'varchar', 'told_at': 'timestamp with time zone', 'started_on': 'date', 'trial_end': 'date', 'given_anchor_day': 'integer',
@@ -56,9 +56,10 @@
         'next_anchor_on': 'date', 'next_anchor_day': 'integer', 'next_months': 'integer', 'next_days': 'integer'
     }) }}
 {%- endmacro %}
-{% macro fold_state(state, anew={}) -%}
+{% macro fold_state(before, now, anew={}) -%}
+    {%- set changed_by_time = ('status', 'anchor_on', 'anchor_day', 'months', 'days', 'change_no', 'change_on') -%}
     {%- for name, kind in fold_fields().items() -%}
-    '{{ name }}': cast({{ anew.get(name, state ~ '.' ~ name) }} as {{ kind }}){{ ', ' if not loop.last }}
+    '{{ name }}': cast({{ anew.get(name, (now if name in changed_by_time else before) ~ '.' ~ name) }} as {{ kind }}){{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 {% macro fold_start() -%}

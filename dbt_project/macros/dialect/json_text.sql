@@ -17,3 +17,8 @@
 {# A fragment of JSON text by a path held in a column. #}
 {% macro json_part_at(document, path) -%}{{ return(adapter.dispatch('json_part_at', 'ratehouse')(document, path)) }}{%- endmacro %}
 {% macro duckdb__json_part_at(document, path) -%}json_extract({{ document }}, '$."' || replace({{ path }}, '.', '"."') || '"'){%- endmacro %}
+
+{# What JSON text says of several fields, read once: a struct of texts ('varchar') and fragments ('json'), nested where `fields` is.
+   A field that is missing, JSON null or of another shape is null, and so is all that would lie inside it. #}
+{% macro json_fields(document, fields) -%}{{ return(adapter.dispatch('json_fields', 'ratehouse')(document, fields)) }}{%- endmacro %}
+{% macro duckdb__json_fields(document, fields) -%}from_json({{ document }}, '{{ tojson(fields) }}'){%- endmacro %}

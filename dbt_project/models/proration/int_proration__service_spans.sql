@@ -18,7 +18,7 @@ charges as (
 
 ),
 
-periods as (
+periods as {{ not_materialized() }}(
 
     select * from {{ ref('int_subscriptions__periods') }}
 
@@ -54,20 +54,31 @@ purchases as (
 -- While bills are on hold nothing falls due; what did is due at the resume.
 holds as (
 
-    select
-        tenant_id,
-        subscription_id,
-        starts_at,
-        coalesce(ends_at, cast('9999-01-01' as timestamp with time zone)) as ends_at
-    from {{ ref('int_subscriptions__terms') }}
-    where billing = 'bill_and_hold'
+    select * from {{ ref('int_subscriptions__holds') }}
 
 ),
 
 quantified as (
 
     select
-        terms_charges.* exclude (definition, quantities),
+        terms_charges.tenant_id,
+        terms_charges.subscription_id,
+        terms_charges.charge,
+        terms_charges.terms_no,
+        terms_charges.customer_id,
+        terms_charges.timezone,
+        terms_charges.currency,
+        terms_charges.proration_method,
+        terms_charges.plan,
+        terms_charges.plan_name,
+        terms_charges.trial_usage,
+        terms_charges.price_book,
+        terms_charges.charge_key,
+        terms_charges.starts_at,
+        terms_charges.ends_at,
+        terms_charges.starts_on,
+        terms_charges.ends_on,
+        terms_charges.cause_event_id,
         charges.type,
         cast(coalesce(
             {{ json_text_at('terms_charges.quantities', 'charges.quantity_name') }}, '1'
@@ -78,46 +89,34 @@ quantified as (
 ),
 
 -- A charge whose own terms did not change is not split by a change of another.
-flagged as (
+bounded as (
 
     select
         *,
-        lag((plan, price_book, charge_key, case when type <> 'usage' then subscription_quantity end)) over sequence
-            is distinct from (plan, price_book, charge_key, case when type <> 'usage' then subscription_quantity end)
-        or lag(ends_at) over sequence is distinct from starts_at as is_new_island
+        lag(ends_at) over sequence is distinct from starts_at
+        or lag((plan, price_book, charge_key, case when type <> 'usage' then subscription_quantity end)) over sequence
+            is distinct from (plan, price_book, charge_key, case when type <> 'usage' then subscription_quantity end) as is_first,
+        lead(starts_at) over sequence is distinct from ends_at
+        or lead((plan, price_book, charge_key, case when type <> 'usage' then subscription_quantity end)) over sequence
+            is distinct from (plan, price_book, charge_key, case when type <> 'usage' then subscription_quantity end) as is_last
     from quantified
     window sequence as (partition by tenant_id, subscription_id, charge order by terms_no)
-
-),
-
-numbered as (
-
-    select
-        *,
-        sum(cast(is_new_island as integer)) over (
-            partition by tenant_id, subscription_id, charge order by terms_no
-        ) as island
-    from flagged
 
 ),
 
 merged_terms as (
 
     select
-        tenant_id,
-        subscription_id,
-        charge,
-        island,
-        any_value(columns(* exclude (tenant_id, subscription_id, charge, island, terms_no, starts_at, ends_at, starts_on, ends_on, is_new_island, cause_event_id))),
-        min(terms_no) as first_terms_no,
-        max(terms_no) as last_terms_no,
-        min_by(cause_event_id, terms_no) as cause_event_id,
-        min(starts_at) as starts_at,
-        min(starts_on) as starts_on,
-        case when bool_or(ends_at is null) then null else max(ends_at) end as ends_at,
-        case when bool_or(ends_on is null) then null else max(ends_on) end as ends_on
-    from numbered
-    group by tenant_id, subscription_id, charge, island
+        * exclude (terms_no, is_first, is_last) replace (
+            case when is_last then ends_at else lead(ends_at) over sequence end as ends_at,
+            case when is_last then ends_on else lead(ends_on) over sequence end as ends_on
+        ),
+        terms_no as first_terms_no,
+        case when is_last then terms_no else lead(terms_no) over sequence end as last_terms_no
+    from bounded
+    where is_first or is_last
+    window sequence as (partition by tenant_id, subscription_id, charge order by terms_no)
+    qualify is_first
 
 ),
 
@@ -125,6 +124,7 @@ islands as (
 
     select
         merged_terms.*,
+        md5(concat_ws('|', merged_terms.tenant_id, merged_terms.price_book, merged_terms.charge_key, merged_terms.currency)) as fee_key,
         charges.on_demand,
         charges.timing,
         charges.proration,
@@ -272,7 +272,7 @@ served as (
 recurring as (
 
     select
-        * exclude (island),
+        *,
         -- The whole fee for a stub where nothing is prorated.
         case
             when service_start = cycle_start and service_end = cycle_end and proration_method <> 'second' then 1
@@ -324,7 +324,7 @@ one_time_sales as (
 one_time as (
 
     select
-        * exclude (island, sold_on, sold_at),
+        * exclude (sold_on, sold_at),
         0 as cycle_no,
         sold_on as period_start,
         sold_on + 1 as period_end,
@@ -358,7 +358,7 @@ slices as (
 due as (
 
     select
-        * exclude (on_demand, timing, proration, on_increase, on_decrease),
+        *,
         md5(concat_ws('|', tenant_id, subscription_id, plan, charge, service_start_at, case when is_forgone then 'forgone' end)) as slice_id,
         case
             when type = 'one_time' or timing = 'advance' then service_start
@@ -373,14 +373,40 @@ due as (
 )
 
 select
-    due.* exclude (type, due_at),
+    due.tenant_id,
+    due.slice_id,
+    due.subscription_id,
+    due.customer_id,
+    due.plan,
+    due.plan_name,
+    due.charge,
+    due.price_book,
+    due.charge_key,
+    due.currency,
+    due.timezone,
+    due.subscription_quantity,
+    due.first_terms_no,
+    due.last_terms_no,
+    due.cause_event_id,
+    due.period_start,
+    due.period_end,
+    due.last_day,
+    due.cycle_days,
+    due.cycle_months,
+    due.is_begun,
+    due.is_forgone,
+    due.service_start,
+    due.service_end,
+    due.service_start_at,
+    due.service_end_at,
+    due.service_units,
+    due.cycle_units,
+    due.due_on,
     coalesce(holds.ends_at, due.due_at) as due_at,
     -- Usage is its slice's own; fees that agree in all of this cost the same.
     case
         when due.type = 'usage' then due.slice_id
-        else md5(concat_ws(
-            '|', due.tenant_id, due.price_book, due.charge_key, due.currency, due.subscription_quantity, due.service_units, due.cycle_units
-        ))
+        else concat_ws('|', due.fee_key, due.subscription_quantity, due.service_units, due.cycle_units)
     end as pricing_key
 from due
 left join holds

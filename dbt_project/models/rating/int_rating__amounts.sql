@@ -114,21 +114,8 @@ shared as (
 
 ),
 
-discounted as (
-
-    select
-        * replace (
-            case
-                when discount_percent is null then amount_exact
-                else {{ prorate('amount_exact', to_scaled('(100 - discount_percent)', 12), 100 * 10 ** 12) }}
-            end as amount_exact
-        )
-    from shared
-
-),
-
--- Minimum and maximum hold for all groups together and land on the last group's row.
-limited as (
+-- Discount, minimum and maximum hold for all groups together and land on the last group's row.
+totals as (
 
     select
         *,
@@ -136,8 +123,20 @@ limited as (
         row_number() over (partition by pricing_key, bucket_label order by dimension_values desc) = 1 as is_last_group,
         {{ prorate('minimum', 'limit_units', 'limit_total') }} as minimum_exact,
         {{ prorate('maximum', 'limit_units', 'limit_total') }} as maximum_exact
-    from discounted
+    from shared
     window together as (partition by pricing_key, bucket_label)
+
+),
+
+discounted as (
+
+    select
+        *,
+        case
+            when discount_percent is null then total
+            else {{ prorate('total', to_scaled('(100 - discount_percent)', 12), 100 * 10 ** 12) }}
+        end as discounted_total
+    from totals
 
 ),
 
@@ -147,11 +146,11 @@ adjusted as (
         * replace (
             cast(amount_exact + case
                 when not is_last_group then 0
-                else least(greatest(total, coalesce(minimum_exact, total)), coalesce(maximum_exact, greatest(total, coalesce(minimum_exact, total)))) - total
+                else least(greatest(discounted_total, coalesce(minimum_exact, discounted_total)), coalesce(maximum_exact, greatest(discounted_total, coalesce(minimum_exact, discounted_total)))) - total
             end as {{ exact_amount() }}) as amount_exact
         ),
-        amount_exact as unlimited_exact
-    from limited
+        amount_exact + case when is_last_group then discounted_total - total else 0 end as unlimited_exact
+    from discounted
 
 ),
 

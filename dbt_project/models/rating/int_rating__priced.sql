@@ -30,7 +30,7 @@ tenants as (
 
 select
     slices.tenant_id,
-    md5(concat_ws('|', slices.slice_id, amounts.dimension_values)) as rated_id,
+    {{ group_id('slices.slice_id', 'amounts.dimension_values') }} as rated_id,
     slices.slice_id,
     slices.pricing_key,
     slices.customer_id,

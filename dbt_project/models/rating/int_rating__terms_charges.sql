@@ -1,8 +1,7 @@
 -- Which charge, by which definition, each span of terms is billed by: the plan's charges of the version in force, each
 -- replaced by the subscription's negotiated one where there is one. The definitions of a plan are known (int_rating__plan_charges);
--- one of the subscription's own stands here.
--- depends_on: {{ ref('int_subscriptions__changed_terms') }}
-{{ config(materialized='by_subscription', changes='terms') }}
+-- one of the subscription's own stands here. A view: plans have few charges, and nothing of them is worth writing down once a term.
+{{ config(materialized='view') }}
 with
 
 terms as (

@@ -35,52 +35,47 @@ horizons as (
 
 ),
 
--- k runs far enough that the period after the running one is there; one too many costs a row that the next step drops.
-numbered as (
-
-    select
-        *,
-        unnest(range(-1, case
-            when months is not null then greatest(datediff('month', anchor_on, as_of_on), 0) // months
-            else greatest(datediff('day', anchor_on, as_of_on), 0) // days
-        end + 3)) as k
-    from horizons
-
-),
-
+-- The boundaries number k run from before the first cycle far enough that the period after the running one is there; what lies outside
+-- costs a row that the next step drops.
 bounded as (
 
     select
         *,
-        {{ period_boundary('anchor_on', 'anchor_day', 'months', 'days', 'k') }} as full_start,
-        {{ period_boundary('anchor_on', 'anchor_day', 'months', 'days', 'k + 1') }} as full_end
-    from numbered
+        list_transform(
+            range(-2, case
+                when months is not null then greatest(datediff('month', anchor_on, as_of_on), 0) // months
+                else greatest(datediff('day', anchor_on, as_of_on), 0) // days
+            end + 4),
+            lambda k: {{ period_boundary('anchor_on', 'anchor_day', 'months', 'days', 'k') }}
+        ) as boundaries
+    from horizons
 
 ),
 
+laid as (
+
+    select
+        * exclude (boundaries),
+        unnest(boundaries[:-3]) as earlier_start,
+        unnest(boundaries[2:-2]) as full_start,
+        unnest(boundaries[3:]) as full_end
+    from bounded
+
+),
+
+-- The first period that has not begun is what the next run will bill: the one before it has, or there is none before it.
 cut as (
 
     select
         *,
         greatest(full_start, starts_on) as period_start,
-        least(full_end, coalesce(ends_on, full_end)) as period_end
-    from bounded
+        least(full_end, coalesce(ends_on, full_end)) as period_end,
+        greatest(full_start, starts_on) <= as_of_on as is_begun
+    from laid
     where
         full_end > starts_on
         and (ends_on is null or full_start < ends_on)
-
-),
-
--- the first period that has not begun is what the next run will bill
-ahead as (
-
-    select
-        *,
-        period_start <= as_of_on as is_begun,
-        count(*) filter (where period_start > as_of_on) over (
-            partition by tenant_id, subscription_id, cycle_no order by period_start
-        ) as periods_ahead
-    from cut
+        and (full_start <= starts_on or greatest(earlier_start, starts_on) <= as_of_on)
 
 ),
 
@@ -137,13 +132,14 @@ all_periods as (
         period_end,
         {{ start_of_day('period_start', 'timezone') }} as period_start_at,
         case when period_end = ends_on then ends_at else {{ start_of_day('period_end', 'timezone') }} end as period_end_at,
+        -- Where the zone's own days are cut the last one is the day before; a subscription may end inside a day.
+        case when period_end = ends_on then {{ local_date('ends_at - interval 1 microsecond', 'timezone') }} else period_end - 1 end as last_day,
         full_start as cycle_start,
         full_end as cycle_end,
         coalesce(months, 0) as cycle_months,
         false as is_trial,
         is_begun
-    from ahead
-    where periods_ahead <= 1
+    from cut
     union all by name
     select
         tenant_id,
@@ -154,6 +150,7 @@ all_periods as (
         period_end,
         {{ start_of_day('period_start', 'timezone') }} as period_start_at,
         {{ start_of_day('period_end', 'timezone') }} as period_end_at,
+        period_end - 1 as last_day,
         period_start as cycle_start,
         period_end as cycle_end,
         0 as cycle_months,
@@ -173,7 +170,7 @@ select
     period_end,
     period_start_at,
     period_end_at,
-    {{ local_date('period_end_at - interval 1 microsecond', 'timezone') }} as last_day,
+    last_day,
     cycle_start,
     cycle_end,
     datediff('day', period_start, period_end) as days,

@@ -148,7 +148,8 @@ folded as (
         {{ fold_json_patches('overrides', 'history') }} as overrides,
         last_value(billing ignore nulls) over history as billing,
         coalesce(last_value(price_factor ignore nulls) over history, 1) as price_factor,
-        row_number() over (partition by tenant_id, subscription_id, starts_at order by event_order desc) as recency
+        lead(starts_at) over history as ends_at,
+        lead(effective_on) over history as ends_on
     from changes
     window history as (
         partition by tenant_id, subscription_id order by starts_at, event_order
@@ -160,13 +161,11 @@ folded as (
 spans as (
 
     select
-        * exclude (recency),
-        row_number() over later as terms_no,
-        lead(starts_at) over later as ends_at,
-        lead(starts_on) over later as ends_on
+        *,
+        row_number() over (partition by tenant_id, subscription_id order by starts_at) as terms_no
     from folded
-    where recency = 1
-    window later as (partition by tenant_id, subscription_id order by starts_at)
+    -- Of several at one instant the last one holds.
+    where starts_at is distinct from ends_at
 
 )
 
