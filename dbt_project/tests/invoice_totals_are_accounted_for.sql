@@ -1,4 +1,4 @@
--- Proof 1, of invoices (identity 3). What was due of an invoice = allocations + credit notes + voids + write-offs + what is open. Allocations and
+-- Proof 1, of invoices (identity 3). What was due of an invoice = allocations + credit notes + voids + write-offs + taxes kept + what is open. Allocations and
 -- notes are added up from their own relations, so the sum goes two roads. `residual` is what nothing accounts for, signed.
 with
 
@@ -33,7 +33,7 @@ select
     notes.amount as noted,
     receivables.open_amount,
     invoices.total - invoices.credits_applied - coalesce(allocations.amount, 0) - coalesce(notes.amount, 0)
-    - receivables.voided_amount - receivables.written_off_amount - receivables.open_amount as residual
+    - receivables.voided_amount - receivables.written_off_amount - receivables.tolerated_amount - receivables.withheld_amount - receivables.open_amount as residual
 from {{ ref('stg_ratehouse__issued_invoices') }} as invoices
 inner join {{ ref('int_payments__receivables') }} as receivables
     on
@@ -50,4 +50,4 @@ left join notes
 where
     receivables.open_amount < 0
     or invoices.total - invoices.credits_applied - coalesce(allocations.amount, 0) - coalesce(notes.amount, 0)
-    - receivables.voided_amount - receivables.written_off_amount - receivables.open_amount <> 0
+    - receivables.voided_amount - receivables.written_off_amount - receivables.tolerated_amount - receivables.withheld_amount - receivables.open_amount <> 0

@@ -1,5 +1,6 @@
 -- Identity 2. Per tenant and currency: what is owed by now = what was billed + what the next run bills. Fails when an amount is neither
--- on a document nor on its way to one, or is on both. What waits (for a price, or for the next step of an interim invoice) stands aside.
+-- on a document nor on its way to one, or is on both. What waits (for a price, for the next step of an interim invoice, for the end of a
+-- hold) stands aside.
 with
 
 waiting as (
@@ -29,10 +30,22 @@ generous as (
 
 ),
 
+on_hold as (
+
+    select
+        holds.tenant_id,
+        holds.subscription_id
+    from {{ ref('int_subscriptions__holds') }} as holds
+    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on holds.tenant_id = tenants.tenant_id
+    where tenants.billing_as_of >= holds.starts_at and tenants.billing_as_of < holds.ends_at
+
+),
+
 amounts as (
 
     select
         tenant_id,
+        subscription_id,
         currency,
         amount as owed,
         0 as billed,
@@ -42,6 +55,7 @@ amounts as (
     union all
     select
         tenant_id,
+        subscription_id,
         currency,
         0 as owed,
         priced_amount as billed,
@@ -58,6 +72,7 @@ amounts as (
     union all
     select
         tenant_id,
+        subscription_id,
         currency,
         0 as owed,
         0 as billed,
@@ -74,6 +89,6 @@ select
     sum(billed) as billed,
     sum(due) as due
 from amounts
-where tenant_id in (select tenant_id from generous)
+where tenant_id in (select tenant_id from generous) and (tenant_id, subscription_id) not in (select (tenant_id, subscription_id) from on_hold)
 group by tenant_id, currency
 having sum(owed) <> sum(billed) + sum(due)

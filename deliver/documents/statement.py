@@ -383,7 +383,8 @@ _SUMS = f"""
             coalesce(sum(amount) filter (where moved_on >= $first and kind = 'invoice'), 0) as invoiced,
             coalesce(sum(amount) filter (where moved_on >= $first and kind = 'credit_note'), 0) as credited,
             coalesce(sum(amount) filter (where moved_on >= $first and kind in ('payment', 'refund', 'dispute')), 0) as paid,
-            coalesce(sum(amount) filter (where moved_on >= $first and kind in ('credit', 'void', 'write_off')), 0) as other
+            coalesce(sum(amount) filter (where moved_on >= $first and kind not in
+                ('invoice', 'credit_note', 'payment', 'refund', 'dispute')), 0) as other
         from marts.account_movements
         where tenant_id = $tenant and customer_id = $customer and moved_on <= $last
         group by currency

@@ -1,12 +1,15 @@
 -- Manual adjustments met by what is left of the lines they point at: those that are approved and effective in the order of their time
 -- and id, accepted or refused because they take off more than is left; the others wait and take nothing. A void points at every line of
--- its document and takes what is left of each.
+-- its document and takes what is left of each. What is asked for is net; where prices include the tax, what it comes to with its tax
+-- (priced) is compared with what was billed.
 with
 
 adjustments as (
 
     select
         approvals.*,
+        tenants.is_tax_inclusive,
+        tenants.rounding_mode,
         approvals.standing = 'approved' and approvals.effective_at <= tenants.billing_as_of as is_due
     from {{ ref('int_credits__approvals') }} as approvals
     inner join {{ ref('stg_ratehouse__tenants') }} as tenants on approvals.tenant_id = tenants.tenant_id
@@ -22,7 +25,7 @@ invoices as (
 lines as (
 
     -- What was charged anew is found where it was charged first.
-    select * replace (priced_amount as amount, coalesce(replaces_invoice_id, invoice_id) as invoice_id)
+    select * replace (coalesce(replaces_invoice_id, invoice_id) as invoice_id)
     from {{ ref('stg_ratehouse__issued_invoice_lines') }}
     where line_type <> 'tax'
 
@@ -54,7 +57,8 @@ corrections as (
     select
         tenant_id,
         corrects_line_id,
-        sum(case when line_type = 'discount' then greatest(amount, 0) else least(amount, 0) end) as amount
+        sum(case when line_type = 'discount' then greatest(amount, 0) else least(amount, 0) end) as amount,
+        sum(case when line_type = 'discount' then greatest(priced_amount, 0) else least(priced_amount, 0) end) as priced_amount
     from lines
     where corrects_line_id is not null
     group by tenant_id, corrects_line_id
@@ -71,7 +75,8 @@ discounts as (
         lines.dimensions,
         lines.service_start,
         lines.service_end,
-        sum(lines.amount + coalesce(corrections.amount, 0)) as amount
+        sum(lines.amount + coalesce(corrections.amount, 0)) as amount,
+        sum(lines.priced_amount + coalesce(corrections.priced_amount, 0)) as priced_amount
     from lines
     left join corrections
         on
@@ -86,7 +91,10 @@ remaining as (
 
     select
         lines.*,
-        cast(lines.amount + coalesce(corrections.amount, 0) + coalesce(discounts.amount, 0) as decimal(20, 4)) as left_amount
+        cast(lines.amount + coalesce(corrections.amount, 0) + coalesce(discounts.amount, 0) as decimal(20, 4)) as left_amount,
+        cast(
+            lines.priced_amount + coalesce(corrections.priced_amount, 0) + coalesce(discounts.priced_amount, 0) as decimal(20, 4)
+        ) as left_priced_amount
     from lines
     left join corrections
         on
@@ -117,8 +125,13 @@ pointed as (
         adjustments.reason,
         adjustments.standing,
         adjustments.is_due,
+        adjustments.is_tax_inclusive,
+        adjustments.rounding_mode,
         remaining.line_id,
-        remaining.left_amount
+        remaining.currency,
+        coalesce(remaining.tax_percent, 0) as tax_percent,
+        remaining.left_amount,
+        remaining.left_priced_amount
     from adjustments
     inner join invoices
         on
@@ -152,17 +165,49 @@ pointed as (
 
 ),
 
--- Each takes of what those before it left; what is refused takes nothing.
+-- In whole minor units of the line's currency.
+rounded as (
+
+    select
+        pointed.* replace (
+            {{ round_money('cast(pointed.asked_amount as decimal(38, 22))', 'currencies.minor_digits', 'pointed.rounding_mode') }} as asked_amount
+        ),
+        currencies.minor_digits,
+        {{ to_scaled('pointed.tax_percent', 12) }} as percent_scaled
+    from pointed
+    inner join {{ ref('currencies') }} as currencies on pointed.currency = currencies.currency
+    where pointed.is_due
+
+),
+
+priced as (
+
+    select
+        *,
+        case
+            when is_tax_inclusive
+                then {{ round_money(prorate('asked_amount', '(' ~ 100 * 10 ** 12 ~ ' + percent_scaled)', 100 * 10 ** 12), 'minor_digits', 'rounding_mode') }}
+            else asked_amount
+        end as asked_priced_amount
+    from rounded
+
+),
+
+-- Each takes of what those before it left; what is refused takes nothing, and what takes the rest takes it with its tax to the cent.
 listed as (
 
     select
         tenant_id,
         line_id,
         list(adjustment_id order by effective_at, adjustment_id) as adjustment_ids,
-        list({ 'amount': cast(asked_amount as decimal(20, 4)), 'is_void': reason_code is not distinct from 'void' } order by effective_at, adjustment_id) as asked,
-        greatest(min(left_amount), cast(0 as decimal(20, 4))) as left_amount
-    from pointed
-    where is_due
+        list({
+            'amount': cast(asked_amount as decimal(20, 4)),
+            'priced': cast(asked_priced_amount as decimal(20, 4)),
+            'is_void': reason_code is not distinct from 'void'
+        } order by effective_at, adjustment_id) as asked,
+        greatest(min(left_amount), cast(0 as decimal(20, 4))) as left_amount,
+        greatest(min(left_priced_amount), cast(0 as decimal(20, 4))) as left_priced_amount
+    from priced
     group by tenant_id, line_id
 
 ),
@@ -176,14 +221,25 @@ met as (
         unnest(list_reduce(
             asked,
             lambda now, one: list_transform(
-                [cast(case when one.is_void then -now.rest when -one.amount <= now.rest then one.amount end as decimal(20, 4))],
+                [{
+                    'amount': cast(case when one.is_void then -now.rest when -one.amount <= now.rest then one.amount end as decimal(20, 4)),
+                    'priced': cast(case
+                        when one.is_void or -one.amount = now.rest then -now.priced_rest
+                        when -one.amount < now.rest then greatest(one.priced, -now.priced_rest)
+                    end as decimal(20, 4))
+                }],
                 lambda given: {
-                    'rest': cast(now.rest + coalesce(given, 0) as decimal(20, 4)),
+                    'rest': cast(now.rest + coalesce(given.amount, 0) as decimal(20, 4)),
+                    'priced_rest': cast(now.priced_rest + coalesce(given.priced, 0) as decimal(20, 4)),
                     'log': list_append(now.log, given)
                 }
             )[1],
-            {'rest': left_amount, 'log': cast([] as decimal(20, 4) [])}
-        ).log) as amount
+            {
+                'rest': left_amount,
+                'priced_rest': left_priced_amount,
+                'log': cast([] as struct(amount decimal(20, 4), priced decimal(20, 4)) [])
+            }
+        ).log) as given
     from listed
 
 )
@@ -198,10 +254,11 @@ select
     pointed.reason_code,
     pointed.reason,
     pointed.left_amount,
-    met.amount,
+    met.given.amount,
+    met.given.priced as priced_amount,
     case
         when not pointed.is_due then pointed.standing
-        when met.amount is null then 'adjustment_too_large'
+        when met.given.amount is null then 'adjustment_too_large'
         else 'accepted'
     end as verdict
 from pointed

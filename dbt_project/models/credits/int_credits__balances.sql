@@ -15,12 +15,13 @@ sent_back as (
         notes.invoice_number as grant_id,
         {{ local_date('postings.moved_at', 'notes.timezone') }} as drawn_on,
         postings.amount as measure
-    from {{ ref('int_payments__postings') }} as postings
+    from {{ ref('int_credits__sent_back') }} as postings
     inner join {{ ref('stg_ratehouse__issued_invoices') }} as notes
         on
             postings.tenant_id = notes.tenant_id
             and postings.note_id = notes.invoice_id
-    where postings.kind = 'returned_from_grant'
+    -- What is promised as money is in no grant.
+    where (notes.tenant_id, notes.invoice_id) not in (select (tenant_id, note_id) from {{ ref('int_credits__promised_refunds') }})
 
 ),
 

@@ -30,7 +30,7 @@ select
     lines.dimensions,
     lines.service_start,
     lines.service_end,
-    adjustments.amount,
+    adjustments.priced_amount as amount,
     lines.currency,
     lines.tax_code,
     lines.gl_account,

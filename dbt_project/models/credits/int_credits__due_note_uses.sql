@@ -1,5 +1,6 @@
 -- What the next run's credit notes take off open invoices: first those they correct, then the customer's others in that currency,
--- oldest first, those of the same run last. The rest becomes a grant (int_credits__grants). A tenant that refunds lowers only the
+-- oldest first, those of the same run last. What was given up of an invoice by itself is owed again before a note corrects it. The rest becomes a
+-- grant (int_credits__grants). A tenant that refunds lowers only the
 -- invoices that its notes correct.
 with
 
@@ -66,9 +67,10 @@ open_invoices as (
         currency,
         issued_at,
         seq,
-        open_amount
+        cast(open_amount + tolerated_amount as decimal(20, 4)) as open_amount,
+        tolerated_amount > 0 as is_tolerated
     from {{ ref('int_credits__open_amounts') }}
-    where open_amount > 0
+    where open_amount + tolerated_amount > 0
     union all
     select
         documents.tenant_id,
@@ -78,7 +80,8 @@ open_invoices as (
         documents.currency,
         timestamptz '9999-12-31 00:00:00+00' as issued_at,
         0 as seq,
-        cast(documents.total - coalesce(drawn.amount, 0) as decimal(20, 4)) as open_amount
+        cast(documents.total - coalesce(drawn.amount, 0) as decimal(20, 4)) as open_amount,
+        false as is_tolerated
     from documents
     left join drawn
         on
@@ -113,7 +116,7 @@ candidates as (
             notes.tenant_id = corrected.tenant_id
             and notes.document_key = corrected.document_key
             and open_invoices.invoice_id = corrected.invoice_id
-    where corrected.invoice_id is not null or notes.proration_credit <> 'refund'
+    where corrected.invoice_id is not null or (notes.proration_credit <> 'refund' and not open_invoices.is_tolerated)
 
 ),
 

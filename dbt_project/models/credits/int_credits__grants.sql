@@ -24,6 +24,12 @@ uses as (
 
 ),
 
+promised as (
+
+    select * from {{ ref('int_credits__promised_refunds') }}
+
+),
+
 customers as (
 
     select * from {{ ref('int_subscriptions__customers') }}
@@ -66,7 +72,7 @@ grants as (
         documents.invoice_number as grant_id,
         documents.customer_id,
         'credit_note' as kind,
-        cast(-documents.total - coalesce(uses.amount, 0) as decimal(28, 10)) as amount,
+        cast(coalesce(promised.credit_amount, -documents.total - coalesce(uses.amount, 0)) as decimal(28, 10)) as amount,
         documents.currency,
         0 as priority,
         documents.bill_date as effective_on,
@@ -78,11 +84,14 @@ grants as (
         on
             documents.tenant_id = uses.tenant_id
             and documents.invoice_id = uses.credit_note_id
+    left join promised
+        on
+            documents.tenant_id = promised.tenant_id
+            and documents.invoice_id = promised.note_id
     where
         documents.kind = 'credit_note'
-        -- A tenant that refunds gives money back, not credit.
-        and tenants.proration_credit <> 'refund'
-        and -documents.total - coalesce(uses.amount, 0) > 0
+        -- A tenant that refunds gives back money that was paid, and credit only for what credits had paid.
+        and coalesce(promised.credit_amount, -documents.total - coalesce(uses.amount, 0)) > 0
 
 )
 

@@ -7,15 +7,17 @@ union all
 select
     tenant_id,
     invoice_id,
+    invoice_number,
     customer_id,
     currency,
     issued_at,
-    series,
     seq,
     due_on,
     cast(null as timestamp with time zone) as voided_at,
     applied_amount as paid_amount,
     cast(0 as decimal(20, 4)) as noted_amount,
     cast(0 as decimal(20, 4)) as voided_amount,
+    cast(0 as decimal(20, 4)) as tolerated_amount,
+    cast(0 as decimal(20, 4)) as withheld_amount,
     cast(amount_due - applied_amount as decimal(20, 4)) as open_amount
 from {{ ref('int_payments__lone_invoices') }}

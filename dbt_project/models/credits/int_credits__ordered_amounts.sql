@@ -17,6 +17,8 @@ posted as (
         sum(case when kind = 'applied' then amount when kind in ('reopened', 'released', 'unmatched') then -amount else 0 end) as paid_amount,
         sum(case when kind = 'noted' then amount else 0 end) as noted_amount,
         sum(case when kind in ('voided', 'released') then amount else 0 end) as voided_amount,
+        sum(case kind when 'tolerated' then amount when 'not_tolerated' then -amount else 0 end) as tolerated_amount,
+        sum(case kind when 'withheld' then amount when 'not_withheld' then -amount else 0 end) as withheld_amount,
         min(moved_at) filter (where kind = 'voided') as voided_at,
         sum(opens) as open_amount
     from {{ ref('int_payments__ordered_postings') }}
@@ -29,16 +31,18 @@ posted as (
 select
     invoices.tenant_id,
     invoices.invoice_id,
+    invoices.invoice_number,
     invoices.customer_id,
     invoices.currency,
     invoices.issued_at,
-    invoices.series,
     invoices.seq,
     invoices.due_on,
     posted.voided_at,
     cast(posted.paid_amount as decimal(20, 4)) as paid_amount,
     cast(posted.noted_amount as decimal(20, 4)) as noted_amount,
     cast(posted.voided_amount as decimal(20, 4)) as voided_amount,
+    cast(posted.tolerated_amount as decimal(20, 4)) as tolerated_amount,
+    cast(posted.withheld_amount as decimal(20, 4)) as withheld_amount,
     cast(posted.open_amount as decimal(20, 4)) as open_amount
 from invoices
 inner join posted

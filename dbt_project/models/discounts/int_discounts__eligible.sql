@@ -28,6 +28,7 @@ billed as (
         slice_start_at,
         discount_id
     from {{ ref('int_invoicing__billed_slices') }}
+    where (tenant_id, subscription_id) in (select (tenant_id, subscription_id) from coupons)
 
 ),
 

@@ -133,48 +133,21 @@ customers as (
 
 ),
 
-compared as (
+-- Nearly all that was billed is as it should be: what differs is found by what tells it, and only of that the rest is read.
+apart as (
 
     select
         coalesce(should.tenant_id, billed.tenant_id) as tenant_id,
-        coalesce(should.slice_id, billed.slice_id) as slice_id,
-        should.rated_id,
-        coalesce(should.customer_id, billed.customer_id) as customer_id,
         coalesce(should.subscription_id, billed.subscription_id) as subscription_id,
         coalesce(should.plan, billed.plan) as plan,
-        coalesce(should.plan_name, billed.plan_name) as plan_name,
         coalesce(should.charge, billed.charge) as charge,
-        coalesce(should.charge_position, billed.charge_position) as charge_position,
-        coalesce(should.charge_description, billed.charge_description) as charge_description,
-        coalesce(should.line_type, billed.line_type) as own_line_type,
-        should.model,
-        should.meter,
-        coalesce(should.price_book, billed.price_book) as price_book,
+        coalesce(should.currency, billed.currency) as currency,
         coalesce(should.dimensions, billed.dimensions) as dimensions,
         coalesce(should.slice_start_at, billed.slice_start_at) as slice_start_at,
         coalesce(should.discount_id, billed.discount_id) as discount_id,
-        coalesce(should.coupon, billed.coupon) as coupon,
-        coalesce(should.slice_end_at, billed.slice_start_at) as slice_end_at,
-        billed.slice_end_at as billed_end_at,
-        case
-            when billed.first_line_id is null then 'new'
-            when should.rated_id is null then 'gone'
-            when should.slice_end_at < billed.slice_end_at then 'shorter'
-            when should.slice_end_at > billed.slice_end_at then 'longer'
-            else 'same'
-        end as standing,
-        should.service_start,
-        should.service_end,
-        should.due_at,
-        should.quantity,
-        should.unit_price,
-        billed.quantity as billed_quantity,
-        coalesce(should.amount, 0) - coalesce(billed.amount, 0) as amount,
-        coalesce(should.currency, billed.currency) as currency,
-        coalesce(should.tax_code, billed.tax_code) as tax_code,
-        coalesce(should.gl_account, billed.gl_account) as gl_account,
-        billed.first_line_id as corrects_line_id,
-        should.cause_event_id
+        should.* exclude (tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at, discount_id, amount),
+        billed.slice_key,
+        coalesce(should.amount, 0) - coalesce(billed.amount, 0) as amount
     from should
     full outer join billed
         on
@@ -187,6 +160,69 @@ compared as (
             and should.slice_start_at = billed.slice_start_at
             and should.discount_id = billed.discount_id
     where coalesce(should.amount, 0) <> coalesce(billed.amount, 0)
+
+),
+
+billed_apart as (
+
+    select * from billed
+    where slice_key in (select slice_key from apart)
+
+),
+
+compared as (
+
+    select
+        apart.tenant_id,
+        coalesce(apart.slice_id, billed.slice_id) as slice_id,
+        apart.rated_id,
+        coalesce(apart.customer_id, billed.customer_id) as customer_id,
+        apart.subscription_id,
+        apart.plan,
+        coalesce(apart.plan_name, billed.plan_name) as plan_name,
+        apart.charge,
+        coalesce(apart.charge_position, billed.charge_position) as charge_position,
+        coalesce(apart.charge_description, billed.charge_description) as charge_description,
+        coalesce(apart.line_type, billed.line_type) as own_line_type,
+        apart.model,
+        apart.meter,
+        coalesce(apart.price_book, billed.price_book) as price_book,
+        apart.dimensions,
+        apart.slice_start_at,
+        apart.discount_id,
+        coalesce(apart.coupon, billed.coupon) as coupon,
+        coalesce(apart.slice_end_at, billed.slice_start_at) as slice_end_at,
+        billed.slice_end_at as billed_end_at,
+        case
+            when billed.first_line_id is null then 'new'
+            when apart.rated_id is null then 'gone'
+            when apart.slice_end_at < billed.slice_end_at then 'shorter'
+            when apart.slice_end_at > billed.slice_end_at then 'longer'
+            else 'same'
+        end as standing,
+        apart.service_start,
+        apart.service_end,
+        apart.due_at,
+        apart.quantity,
+        apart.unit_price,
+        billed.quantity as billed_quantity,
+        apart.amount,
+        apart.currency,
+        coalesce(apart.tax_code, billed.tax_code) as tax_code,
+        coalesce(apart.gl_account, billed.gl_account) as gl_account,
+        billed.first_line_id as corrects_line_id,
+        apart.cause_event_id
+    from apart
+    left join billed_apart as billed
+        on
+            apart.tenant_id = billed.tenant_id
+            and apart.subscription_id = billed.subscription_id
+            and apart.plan = billed.plan
+            and apart.charge = billed.charge
+            and apart.currency = billed.currency
+            and apart.dimensions = billed.dimensions
+            and apart.slice_start_at = billed.slice_start_at
+            and apart.discount_id = billed.discount_id
 
 ),
 

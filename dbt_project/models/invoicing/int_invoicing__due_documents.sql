@@ -43,10 +43,23 @@ notes as (
 
 ),
 
+-- Documents of one customer are numbered by what they are about.
+subjects as (
+
+    select
+        tenant_id,
+        document_key,
+        min(subscription_id) as first_subscription_id
+    from {{ ref('int_invoicing__net_lines') }}
+    group by tenant_id, document_key
+
+),
+
 dated as (
 
     select
         totals.*,
+        subjects.first_subscription_id,
         tenants.* exclude (tenant_id, currency, timezone, name, due_days, minor_digits),
         customers.timezone,
         customers.due_days,
@@ -61,6 +74,10 @@ dated as (
         {{ local_date('tenants.billing_as_of', 'tenants.timezone') }} as issued_on
     from totals
     inner join tenants on totals.tenant_id = tenants.tenant_id
+    inner join subjects
+        on
+            totals.tenant_id = subjects.tenant_id
+            and totals.document_key = subjects.document_key
     inner join customers
         on
             totals.tenant_id = customers.tenant_id
@@ -78,6 +95,7 @@ select
     dated.kind,
     dated.bill_to_customer_id as customer_id,
     dated.currency,
+    dated.first_subscription_id,
     dated.is_draft,
     dated.blocked_by,
     dated.bill_date,

@@ -19,7 +19,7 @@ plans as (
 billed as (
 
     select * from {{ ref('int_invoicing__billed_slices') }}
-    where discount_id = ''
+    where discount_id = '' and (tenant_id, plan) in (select (tenant_id, plan) from plans)
 
 ),
 

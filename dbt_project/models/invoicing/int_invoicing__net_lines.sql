@@ -20,13 +20,23 @@ tenants as (
 
 ),
 
+holds as (
+
+    select * from {{ ref('int_subscriptions__holds') }}
+
+),
+
 -- A discount goes where the line it belongs to goes.
 led as (
 
     select
         differences.*,
         coalesce(max(amount) filter (where discount_id = '') over of_slice, amount) as leading_amount,
-        coalesce(bool_or(is_late_usage) over of_slice, false) as follows_late_usage
+        coalesce(bool_or(is_late_usage) over of_slice, false) as follows_late_usage,
+        -- What a change of terms comes to: what its days cost anew less what they cost before.
+        sum(case when line_type in ('recurring', 'discount') or standing in ('shorter', 'gone') then amount else 0 end) over (
+            partition by tenant_id, subscription_id, currency, service_start
+        ) as change_amount
     from differences
     window of_slice as (partition by tenant_id, subscription_id, plan, charge, currency, dimensions, slice_start_at)
 
@@ -41,9 +51,22 @@ kept as (
         or (tenants.late_usage = 'credit_note' and led.follows_late_usage) as is_credited_apart
     from led
     inner join tenants on led.tenant_id = tenants.tenant_id
+    left join holds
+        on
+            led.tenant_id = holds.tenant_id
+            and led.subscription_id = holds.subscription_id
+            and tenants.billing_as_of >= holds.starts_at
+            and tenants.billing_as_of < holds.ends_at
     where
-        -- A tenant may give nothing back for what is no longer used.
-        not (tenants.proration_credit = 'none' and led.leading_amount < 0 and led.standing in ('shorter', 'gone'))
+        -- What changes while bills are on hold waits with them; what ended before is not of the hold.
+        (holds.hold_no is null or led.standing = 'new' or (led.standing = 'shorter' and led.slice_end_at < holds.starts_at))
+        -- A tenant may give nothing back for what is no longer used; days that cost more now are not paid twice.
+        and not (
+            tenants.proration_credit = 'none'
+            and led.leading_amount < 0
+            and led.standing in ('shorter', 'gone')
+            and led.change_amount < 0
+        )
         and not (tenants.late_usage = 'ignore' and led.follows_late_usage)
         -- A small difference waits until it has grown.
         and (led.standing = 'new' or abs(led.leading_amount) >= tenants.materiality)

@@ -41,12 +41,11 @@ uses as (
         postings.payment_id,
         postings.amount,
         {{ local_date('postings.moved_at', 'notes.timezone') }} as used_on
-    from {{ ref('int_payments__postings') }} as postings
+    from {{ ref('int_credits__sent_back') }} as postings
     inner join notes
         on
             postings.tenant_id = notes.tenant_id
             and postings.note_id = notes.invoice_id
-    where postings.kind = 'returned_from_grant'
 
 )
 

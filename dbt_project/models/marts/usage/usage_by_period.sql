@@ -27,7 +27,7 @@ details as (
 
 select
     slices.tenant_id,
-    md5(concat_ws('|', slices.slice_id, coalesce(quantities.dimension_values, ''))) as usage_id,
+    {{ group_id('slices.slice_id', "coalesce(quantities.dimension_values, '')") }} as usage_id,
     details.customer_id,
     slices.subscription_id,
     details.plan,
