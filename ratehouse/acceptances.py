@@ -6,29 +6,31 @@ A fee of the bank has no document that explains it; a person says which account 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from ratehouse.canonical_json import canonical
+from ratehouse.decisions import Decisions
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
 from ratehouse.stream_schema import ACCEPTED_AS
-from ratehouse.streams import land
 
 STREAM = "manual_acceptances"
 # Areas whose differences an account can take: of the bank against cash, of the processor against clearing.
 POSTED = ("bank", "processor")
-_NO_EXCEPTION = ("matched", "accepted", "match_without_effect", "acceptance_without_effect")
+# What nobody has to look at: nothing of it is left to be explained.
+SETTLED = ("matched", "accepted", "written_off", "intercompany")
+# Decisions that changed nothing; they are taken back, not accepted.
+WITHOUT_EFFECT = ("match_without_effect", "acceptance_without_effect")
 
 
 class AcceptanceRefused(RatehouseError):
     """A decision that cannot be: no such item, a person or a reason is missing, an account that cannot take it."""
+
+
+_DECISIONS = Decisions(STREAM, "acceptance_id", "ma_", AcceptanceRefused)
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,20 @@ def find(serving: Path, *, tenant_id: str, area: str, reference: str, status: st
     Raises:
         AcceptanceRefused: nothing is published, or no exception or several have this reference.
     """
-    if not serving.is_file():
-        raise AcceptanceRefused("Nothing is published yet; run `ratehouse run` first.")
-    with duckdb.connect(str(serving), read_only=True) as connection:
-        found = connection.execute(
-            """
-            select status, coalesce(difference, actual_amount), currency
-            from marts.reconciliation_items
-            where tenant_id = ? and area = ? and reference = ? and not list_contains(?, status)
-            order by status
-            """,
-            [tenant_id, area, reference, list(_NO_EXCEPTION)],
-        ).fetchall()
-    found = [row for row in found if status in (None, row[0])]
+    found = _DECISIONS.published(
+        serving,
+        """
+        select status, coalesce(difference, actual_amount), currency
+        from marts.reconciliation_items
+        where tenant_id = ? and area = ? and reference = ? and not list_contains(?, status)
+        order by status
+        """,
+        [tenant_id, area, reference, list(WITHOUT_EFFECT)],
+    )
+    settled = [row[0] for row in found if row[0] in SETTLED]
+    found = [row for row in found if row[0] not in SETTLED and status in (None, row[0])]
+    if settled and not found:
+        raise _settled(reference, settled)
     if not found:
         raise AcceptanceRefused(
             f"No exception of {tenant_id} in {area} has the reference {reference}; see the page."
@@ -111,6 +114,8 @@ def accept(
         AcceptanceRefused: something of it is missing or cannot be.
         LakeNotWritable: the lake takes no files.
     """
+    if item.status in SETTLED:
+        raise _settled(item.reference, [item.status])
     if account_role is not None and item.status == "fee_variance":
         raise AcceptanceRefused(
             "The fee is in the books as it was taken; without an account its difference is noted as seen."
@@ -152,8 +157,8 @@ def withdraw(
         AcceptanceRefused: nothing stands about it, or about several classes of it, or a person or a reason is missing.
     """
     classes: dict[str, list[dict[str, Any]]] = {}
-    for row in _decisions(lake, tenant_id):
-        if (row["area"], row["reference"]) == (area, reference) and status in (None, row["item_status"]):
+    for row in _DECISIONS.about(lake, tenant_id, area=area, reference=reference):
+        if status in (None, row["item_status"]):
             classes.setdefault(row["item_status"], []).append(row)
     standing = [rows for rows in classes.values() if rows[-1]["action"] == "accept"]
     if not standing:
@@ -167,6 +172,12 @@ def withdraw(
     return _append(lake, tenant_id, item, "withdraw", last["account_role"], by, reason, decided_at, len(rows))
 
 
+def _settled(reference: str, statuses: list[str]) -> AcceptanceRefused:
+    return AcceptanceRefused(
+        f"{reference} is {' and '.join(statuses)}: it is no exception, and there is nothing to accept."
+    )
+
+
 def _append(
     lake: Lake,
     tenant_id: str,
@@ -178,43 +189,28 @@ def _append(
     decided_at: datetime | None,
     number: int,
 ) -> Accepted:
-    for name, value in (("person", by), ("reason", reason)):
-        if not value.strip():
-            raise AcceptanceRefused(f"A decision needs its {name}; give one.")
-    now = (decided_at or datetime.now(UTC)).astimezone(UTC)
     about = {"area": item.area, "item_status": item.status, "reference": item.reference}
-    # Numbered, so that two people who decide the same at once say it once.
-    identity = canonical([tenant_id, about, action, number])
-    acceptance_id = "ma_" + hashlib.sha256(identity.encode()).hexdigest()[:24]
-    row = {
+    fact = {
         **about,
-        "acceptance_id": acceptance_id,
         "action": action,
         "amount": item.difference,
         "currency": item.currency,
         "account_role": account_role,
-        "decided_by": by.strip(),
-        "effective_at": now,
-        "reason": reason.strip(),
     }
-    landed = land(
-        lake, STREAM, [row],
-        tenant_id=tenant_id, source="person", batch_id=f"manual-{acceptance_id}", received_at=now,
-    )  # fmt: skip
-    return Accepted(acceptance_id, is_new=not landed.already_landed)
-
-
-def _decisions(lake: Lake, tenant_id: str) -> list[dict[str, Any]]:
-    """What was decided, in order."""
-    table = lake.read(f"raw/{STREAM}")
-    rows = [row for row in ([] if table is None else table.to_pylist()) if row["tenant_id"] == tenant_id]
-    return sorted(rows, key=lambda row: (max(row["effective_at"], row["recorded_at"]), row["acceptance_id"]))
+    return Accepted(
+        *_DECISIONS.append(
+            lake,
+            fact,
+            identity=[tenant_id, about, action, number],
+            tenant_id=tenant_id,
+            by=by,
+            reason=reason,
+            decided_at=decided_at,
+        )
+    )
 
 
 def _of_item(lake: Lake, tenant_id: str, item: Item) -> list[dict[str, Any]]:
-    about = (item.area, item.status, item.reference)
-    return [
-        row
-        for row in _decisions(lake, tenant_id)
-        if (row["area"], row["item_status"], row["reference"]) == about
-    ]
+    return _DECISIONS.about(
+        lake, tenant_id, area=item.area, item_status=item.status, reference=item.reference
+    )

@@ -5,15 +5,13 @@ What a decision does is SQL (`dbt_project/models/reconciliation`, `models/paymen
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from datetime import datetime
+from typing import Literal, get_args
 
-from ratehouse.canonical_json import canonical
+from ratehouse.decisions import Decisions
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
-from ratehouse.streams import land
 
 STREAM = "manual_matches"
 Area = Literal["cash", "processor", "bank"]
@@ -28,6 +26,9 @@ SIDES: dict[Area, tuple[str, str]] = {
 
 class MatchRefused(RatehouseError):
     """A decision that says nothing: a side, a person or a reason is missing."""
+
+
+_DECISIONS = Decisions(STREAM, "match_id", "mm_", MatchRefused)
 
 
 @dataclass(frozen=True)
@@ -72,59 +73,23 @@ def decide(
         MatchRefused: something of it is missing or no word of ours.
         LakeNotWritable: the lake takes no files.
     """
-    said = {
-        "left side": left.strip(),
-        "right side": right.strip(),
-        "person": by.strip(),
-        "reason": reason.strip(),
-    }
-    for name, value in said.items():
-        if not value:
-            raise MatchRefused(f"A decision needs its {name}; give one.")
+    _DECISIONS.require({"left side": left, "right side": right, "person": by, "reason": reason})
     if area not in get_args(Area):
         raise MatchRefused(f"There is no area {area}; use one of {', '.join(get_args(Area))}.")
     if action not in get_args(Action):
         raise MatchRefused(f"There is no decision {action}; use match or unmatch.")
-    now = (decided_at or datetime.now(UTC)).astimezone(UTC)
-    pair = {
-        "area": area,
-        "left_reference": said["left side"],
-        "right_reference": said["right side"],
-    }
-    before = _of_pair(lake, tenant_id, pair)
+    pair = {"area": area, "left_reference": left.strip(), "right_reference": right.strip()}
+    before = _DECISIONS.about(lake, tenant_id, **pair)
     if before and before[-1]["action"] == action:
         return Decided(before[-1]["match_id"], is_new=False)
-    # Numbered, so that two people who decide the same at once say it once.
-    identity = canonical([tenant_id, pair, action, len(before)])
-    match_id = "mm_" + hashlib.sha256(identity.encode()).hexdigest()[:24]
-    landed = land(
-        lake,
-        STREAM,
-        [
-            {
-                **pair,
-                "match_id": match_id,
-                "action": action,
-                "decided_by": said["person"],
-                "effective_at": now,
-                "reason": said["reason"],
-            }
-        ],
-        tenant_id=tenant_id,
-        source="person",
-        batch_id=f"manual-{match_id}",
-        received_at=now,
+    return Decided(
+        *_DECISIONS.append(
+            lake,
+            {**pair, "action": action},
+            identity=[tenant_id, pair, action, len(before)],
+            tenant_id=tenant_id,
+            by=by,
+            reason=reason,
+            decided_at=decided_at,
+        )
     )
-    return Decided(match_id, is_new=not landed.already_landed)
-
-
-def _of_pair(lake: Lake, tenant_id: str, pair: dict[str, str]) -> list[dict[str, Any]]:
-    """What was decided about the two, in order."""
-    table = lake.read(f"raw/{STREAM}")
-    rows = [] if table is None else table.to_pylist()
-    about = [
-        row
-        for row in rows
-        if row["tenant_id"] == tenant_id and all(row[name] == value for name, value in pair.items())
-    ]
-    return sorted(about, key=lambda row: (max(row["effective_at"], row["recorded_at"]), row["match_id"]))

@@ -17,3 +17,13 @@
         { {%- for limit in limits %}'{{ limit }}': {{ limit }}, {% endfor %}'log': cast([] as decimal(20, 4) [])}
     ).log
 {%- endmacro %}
+
+{# Whether a word of a text begins with a prefix in capitals. #}
+{% macro names_prefix(text, prefix) -%}
+    contains(' ' || regexp_replace(upper({{ text }}), '[\\s,;:()]+', ' ', 'g'), ' ' || {{ prefix }})
+{%- endmacro %}
+
+{# The word for the rule by which a payment found its documents (int_payments__references). #}
+{% macro matching_rule(rule_no) -%}
+    case {{ rule_no }} when 1 then 'invoice_id' when 2 then 'invoice_number' when 3 then 'reference' when 4 then 'reference_text' when 5 then 'oldest_due' end
+{%- endmacro %}

@@ -22,7 +22,7 @@ used as (
         flow_id,
         sum(amount) as amount
     from {{ ref('int_payments__postings') }}
-    where kind in ('returned_from_grant', 'returned_from_rest', 'reopened')
+    where kind in ('returned_from_grant', 'returned_from_rest', 'returned_from_held', 'reopened')
     group by tenant_id, flow_id
 
 ),
@@ -65,6 +65,9 @@ amounts as (
             when 'applied' then postings.amount
             when 'released' then -postings.amount
             when 'unmatched' then -postings.amount
+            when 'held' then postings.amount
+            when 'granted_again' then postings.amount
+            when 'freed' then -postings.amount
             when 'returned_from_rest' then postings.amount
             else 0
         end as expected
@@ -109,6 +112,7 @@ select
     sum(balance) as balance,
     sum(expected) as expected
 from amounts
-where tenant_id not in (select tenant_id from refunding)
+-- Money of which nobody knows whose it is stands in no statement; reconciliation names it.
+where customer_id is not null and tenant_id not in (select tenant_id from refunding)
 group by tenant_id, customer_id, currency
 having sum(balance) <> sum(expected)

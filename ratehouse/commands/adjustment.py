@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ratehouse import adjustments
+from ratehouse.commands.options import positive_amount
 from ratehouse.explain import amount_text
 from ratehouse.settings import Settings
 
@@ -47,9 +47,9 @@ def request(
     """Ask for a credit or debit on a line of an invoice, or (--reason-code void) for it to be void."""
     if credit is not None and debit is not None:
         raise typer.BadParameter("Either --credit or --debit.")
-    amount = _amount(credit, "--credit", -1) if credit is not None else None
+    amount = -positive_amount(credit, "--credit") if credit is not None else None
     if debit is not None:
-        amount = _amount(debit, "--debit", 1)
+        amount = positive_amount(debit, "--debit")
     adjustment_id = adjustments.request(
         Settings.load(), tenant, number, by=by, reason_code=reason_code, reason=reason, amount=amount, line_no=line
     )  # fmt: skip
@@ -112,13 +112,3 @@ def _money(row: dict[str, Any], name: str) -> str:
     if value is None:
         return ""
     return f"{amount_text(value, currency)} {currency}" if currency else f"{value.normalize():f}"
-
-
-def _amount(text: str, option: str, sign: int) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise typer.BadParameter(f"{text!r} is no amount, as in 10.00", param_hint=option) from error
-    if not amount.is_finite() or amount <= 0:
-        raise typer.BadParameter("give a positive amount", param_hint=option)
-    return sign * amount

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ratehouse import acceptances, matches
+from ratehouse import acceptances, cash_decisions, matches
+from ratehouse.commands.options import positive_amount
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
 from ratehouse.stream_schema import ACCEPTED_AS
@@ -94,6 +95,71 @@ def withdraw(
     typer.echo(
         f"{tenant} {area}: {reference} is an exception again from now, with the next build ({done.acceptance_id})"
     )
+
+
+@app.command("hold")
+def hold(
+    payment: Annotated[str, typer.Argument(help="The payment whose money it is.")],
+    tenant: _Tenant,
+    entity: Annotated[str, typer.Option("--for", help="The legal entity whose money it is.")],
+    by: _By,
+    reason: _Reason,
+) -> None:
+    """Keep a payment's money for another legal entity of the group; it is applied to nothing from now on."""
+    said = cash_decisions.hold(
+        Lake(Settings.load().lake_url),
+        tenant_id=tenant,
+        payment_id=payment,
+        entity=entity,
+        by=by,
+        reason=reason,
+    )
+    _say(f"{tenant} cash: {payment} is held for {entity}", said)
+
+
+@app.command("release")
+def release(
+    payment: Annotated[str, typer.Argument(help="The payment that is held.")],
+    tenant: _Tenant,
+    by: _By,
+    reason: _Reason,
+) -> None:
+    """Take a hold back; the money waits on the customer's account again."""
+    said = cash_decisions.release(
+        Lake(Settings.load().lake_url), tenant_id=tenant, payment_id=payment, by=by, reason=reason
+    )
+    _say(f"{tenant} cash: {payment} is held for nobody", said)
+
+
+@app.command("certificate")
+def certificate(
+    invoice: Annotated[str, typer.Argument(help="Number of the invoice of which the tax was kept.")],
+    tenant: _Tenant,
+    by: _By,
+    reason: _Reason,
+    amount: Annotated[str | None, typer.Option(help="What it is over; none: all that waits.")] = None,
+    number: Annotated[str | None, typer.Option(help="The certificate's own number.")] = None,
+    refused: Annotated[bool, typer.Option("--refused", help="None will come: it is owed after all.")] = False,
+) -> None:
+    """Say that the certificate of a withheld tax came, or that none will."""
+    settings = Settings.load()
+    withheld = cash_decisions.find_withheld(settings.serving_path, tenant_id=tenant, invoice_number=invoice)
+    said = cash_decisions.certify(
+        Lake(settings.lake_url),
+        withheld,
+        tenant_id=tenant,
+        status="refused" if refused else "received",
+        by=by,
+        reason=reason,
+        amount=None if amount is None else positive_amount(amount, "--amount"),
+        number=number,
+    )
+    _say(f"{tenant} cash: the certificate of {invoice} {'will not come' if refused else 'came'}", said)
+
+
+def _say(what: str, said: cash_decisions.Said) -> None:
+    counts = "it counts from now, with the next build" if said.is_new else "this stood already, nothing added"
+    typer.echo(f"{what}; {counts} ({said.fact_id})")
 
 
 def _decide(action: str, left: str, right: str, tenant: str, area: str, by: str, reason: str) -> None:

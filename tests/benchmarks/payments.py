@@ -18,7 +18,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from ratehouse import billing, warehouse
 from ratehouse.configuration import land_configuration, load_configuration
@@ -26,6 +25,7 @@ from ratehouse.lake import Lake
 from ratehouse.ledger_schema import INVOICES, RUNS
 from ratehouse.settings import Settings
 from ratehouse.stream_schema import empty
+from tests.benchmarks.files import write
 from tests.benchmarks.lifecycle import TENANT
 from tests.benchmarks.measure import Processor
 
@@ -52,12 +52,17 @@ _PAYMENTS = """
 _RUNS = "select 'run' as run_key, 'bench' as tenant_id, timestamptz '2026-01-01 00:00:00+00' as issued_at, SIZE as documents"
 # From the tellings of payments to what matched and what did not; what else these stand on is built before.
 MODELS = (
+    "stg_ratehouse__payment_histories",
     "stg_ratehouse__payment_states",
     "stg_ratehouse__payments",
+    "int_payments__named_invoices",
+    "int_payments__found_invoices",
     "int_payments__references",
     "int_payments__changes",
     "int_payments__flows",
     "int_payments__decisions",
+    "int_payments__shortfalls",
+    "int_payments__judgements",
     "int_payments__tied_invoices",
     "int_payments__lone_invoices",
     "int_payments__movements",
@@ -66,7 +71,11 @@ MODELS = (
     "int_credits__ordered_amounts",
     "int_credits__open_amounts",
     "int_payments__write_offs",
+    "int_payments__given_up",
+    "int_payments__withholdings",
     "int_payments__receivables",
+    "withholding_taxes",
+    "int_reconciliation__invoices",
     "int_reconciliation__cash",
 )
 FLOOR = """
@@ -104,14 +113,16 @@ FLOOR = """
             when applied > 0 then 'overpayment'
             else 'duplicate_payment'
         end as status,
-        payment_id as reference, case when applied > 0 then invoice_number end as counterpart, customer_id,
+        payment_id as reference, case when applied >= 0 then 'invoice_id' end as rule,
+        case when applied > 0 then invoice_number end as counterpart, customer_id,
         cast(null as varchar) as invoice_id, payment_id, applied as expected_amount, amount as actual_amount,
         amount - applied as difference, currency, datediff('day', cast(recorded_at as date), date '2026-03-01') as age_days
     from applied
     union all
     select
         invoices.tenant_id, case when paid.amount > 0 then 'amount_mismatch' else 'missing_payment' end as status,
-        invoices.invoice_number as reference, null as counterpart, invoices.customer_id, invoices.invoice_id, null as payment_id,
+        invoices.invoice_number as reference, null as rule, null as counterpart, invoices.customer_id, invoices.invoice_id,
+        null as payment_id,
         invoices.amount_due as expected_amount, coalesce(paid.amount, 0) as actual_amount,
         coalesce(paid.amount, 0) - invoices.amount_due as difference, invoices.currency,
         datediff('day', invoices.due_on, date '2026-03-01') as age_days
@@ -120,8 +131,8 @@ FLOOR = """
     where coalesce(paid.amount, 0) < invoices.amount_due
 """
 COLUMNS = (
-    "tenant_id, status, reference, counterpart, customer_id, invoice_id, payment_id, expected_amount, actual_amount, difference,"
-    " currency, age_days"
+    "tenant_id, status, reference, rule, counterpart, customer_id, invoice_id, payment_id, expected_amount, actual_amount,"
+    " difference, currency, age_days"
 )
 DIFFERING = f"""
     select count(*) from (
@@ -158,32 +169,19 @@ def prepare(folder: Path, invoices: int) -> Cash:
     configuration = land_configuration(cash.settings, lake)
     if configuration.failures:
         raise ValueError(f"the tenant of the benchmark is refused: {configuration.failures}")
-    for relation, sql, schema in (
-        ("ledger/invoices", _INVOICES, INVOICES),
-        ("ledger/runs", _RUNS, RUNS),
-        ("raw/payments", _PAYMENTS, empty("payments").schema),
-    ):
-        _write(sql.replace("SIZE", str(invoices)), schema, _file(cash.settings, relation))
+    with duckdb.connect() as connection:
+        for relation, sql, schema in (
+            ("ledger/invoices", _INVOICES, INVOICES),
+            ("ledger/runs", _RUNS, RUNS),
+            ("raw/payments", _PAYMENTS, empty("payments").schema),
+        ):
+            write(connection, sql.replace("SIZE", str(invoices)), schema, _file(cash.settings, relation))
     done.write_text(json.dumps(invoices))
     return cash
 
 
 def _file(settings: Settings, relation: str) -> Path:
     return Path(settings.lake_url) / relation / "run.parquet"
-
-
-def _write(sql: str, schema: pa.Schema, target: Path) -> None:
-    """One file of the lake: the columns are cast to the schema, and those that the statement leaves out are null."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        columns = {name for name, *_ in connection.execute(f"describe {sql}").fetchall()}
-        kinds = connection.from_arrow(schema.empty_table())
-        casts = ", ".join(
-            f'cast({name if name in columns else "null"} as {kind}) as "{name}"'
-            for name, kind in zip(kinds.columns, kinds.types, strict=True)
-        )
-        connection.execute(f"copy (select {casts} from ({sql})) to '{target}' (format parquet)")
 
 
 def _build(settings: Settings) -> dict[str, float]:

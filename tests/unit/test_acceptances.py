@@ -43,6 +43,8 @@ def serving(tmp_path: Path) -> Path:
             "create table marts.reconciliation_items as select * from (values"
             " ('acme', 'bank', 'unapplied', 'b1', -4.50::decimal(20, 4), -4.50::decimal(20, 4), 'EUR'),"
             " ('acme', 'bank', 'matched', 'b2', 0, 7, 'EUR'),"
+            " ('acme', 'cash', 'written_off', 'INV-1', -0.40, 99.60, 'EUR'),"
+            " ('acme', 'cash', 'intercompany', 'p1', 0, 250, 'EUR'),"
             " ('acme', 'processor', 'missing_payment', 't1', null, 9, 'EUR'),"
             " ('acme', 'processor', 'missing_payout', 't1', -9, 0, 'EUR')"
             ") as t (tenant_id, area, status, reference, difference, actual_amount, currency)"
@@ -81,6 +83,12 @@ def test_an_item_is_accepted_once_and_again_after_it_was_taken_back(lake: Lake) 
         (FEE, {"account_role": "revenue"}, "No account revenue"),
         (FEE, {"account_role": "receivable"}, "No account receivable"),
         (Item("cash", "overpayment", "p1", Decimal(1), "EUR"), {}, "give a credit, refund or match"),
+        (
+            Item("cash", "written_off", "INV-1", Decimal("-0.40"), "EUR"),
+            {"account_role": None},
+            "no exception",
+        ),
+        (Item("cash", "intercompany", "p1", Decimal(0), "EUR"), {"account_role": None}, "no exception"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_lands(
@@ -99,8 +107,13 @@ def test_an_item_is_found_by_its_reference_as_published(serving: Path) -> None:
     for reference, said in (("t1", "missing_payment and missing_payout"), ("t2", "No exception of acme")):
         with pytest.raises(AcceptanceRefused, match=said):
             find(serving, **about, reference=reference)
-    with pytest.raises(AcceptanceRefused, match="No exception"):
-        find(serving, tenant_id="acme", area="bank", reference="b2")
+    for area, reference, said in (
+        ("bank", "b2", "b2 is matched: it is no exception"),
+        ("cash", "INV-1", "INV-1 is written_off: it is no exception"),
+        ("cash", "p1", "p1 is intercompany: it is no exception"),
+    ):
+        with pytest.raises(AcceptanceRefused, match=said):
+            find(serving, tenant_id="acme", area=area, reference=reference)
     with pytest.raises(AcceptanceRefused, match="No exception"):
         find(serving, tenant_id="kumo", area="bank", reference="b1")
     with pytest.raises(AcceptanceRefused, match="Nothing is published"):

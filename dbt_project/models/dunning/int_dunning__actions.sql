@@ -60,26 +60,14 @@ charges as (
 
 ),
 
--- A tenant that refunds owes what its notes gave beyond what was open.
-uses as (
-
-    select
-        tenant_id,
-        credit_note_id,
-        sum(amount) as amount
-    from {{ ref('stg_ratehouse__credit_note_uses') }}
-    group by tenant_id, credit_note_id
-
-),
-
+-- What a credit note promises back that has gone out.
 refunded as (
 
     select
         tenant_id,
         note_id,
         sum(amount) as amount
-    from {{ ref('int_payments__postings') }}
-    where kind = 'returned_from_grant'
+    from {{ ref('int_credits__sent_back') }}
     group by tenant_id, note_id
 
 ),
@@ -99,22 +87,18 @@ refunds as (
         'keep' as billing,
         notes.bill_date as due_day,
         notes.issued_at as due_at,
-        cast(-notes.total - coalesce(uses.amount, 0) as decimal(20, 4)) as amount,
-        -notes.total - coalesce(uses.amount, 0) <= coalesce(refunded.amount, 0) as is_done
+        promised.refund_amount as amount,
+        promised.refund_amount <= coalesce(refunded.amount, 0) as is_done
     from {{ ref('stg_ratehouse__issued_invoices') }} as notes
-    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on notes.tenant_id = tenants.tenant_id
-    left join uses
+    inner join {{ ref('int_credits__promised_refunds') }} as promised
         on
-            notes.tenant_id = uses.tenant_id
-            and notes.invoice_id = uses.credit_note_id
+            notes.tenant_id = promised.tenant_id
+            and notes.invoice_id = promised.note_id
     left join refunded
         on
             notes.tenant_id = refunded.tenant_id
             and notes.invoice_id = refunded.note_id
-    where
-        notes.kind = 'credit_note'
-        and tenants.proration_credit = 'refund'
-        and -notes.total - coalesce(uses.amount, 0) > 0
+    where promised.refund_amount > 0
 
 ),
 

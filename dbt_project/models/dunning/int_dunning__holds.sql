@@ -33,18 +33,13 @@ select
     payment_states.state_no,
     false as is_disputed,
     payment_states.recorded_at as held_from,
-    case
-        when payment_states.status = 'initiated' then least(payment_states.replaced_at, payment_states.attempted_at)
-        else payment_states.replaced_at
-    end as held_until
+    {{ held_until('payment_states') }} as held_until
 from payment_states
 inner join payment_references
     on
         payment_states.tenant_id = payment_references.tenant_id
         and payment_states.payment_id = payment_references.payment_id
-where
-    payment_states.status in ('processing', 'unknown')
-    or (payment_states.status = 'initiated' and payment_states.attempted_at > payment_states.recorded_at)
+where {{ holds_an_invoice('payment_states') }}
 union all
 select
     disputes.tenant_id,

@@ -15,23 +15,42 @@ tied_invoices as (
 
 ),
 
+named as {{ not_materialized() }}(
+
+    select * from {{ ref('int_payments__references') }}
+    where problem is null
+
+),
+
 payments as (
 
     select
-        payment_references.tenant_id,
-        payment_references.invoice_id,
-        payment_references.payment_id,
-        payment_references.rule_no,
-        payment_references.rule,
-        flows.state_no,
-        flows.flowed_at,
-        flows.amount
-    from {{ ref('int_payments__references') }} as payment_references
-    inner join {{ ref('int_payments__flows') }} as flows
+        tenant_id,
+        invoice_id,
+        payment_id,
+        rule_no,
+        customer_id,
+        1 as state_no,
+        recorded_at as flowed_at,
+        came_once as amount
+    from named
+    where came_once <> 0
+    union all
+    select
+        named.tenant_id,
+        named.invoice_id,
+        named.payment_id,
+        named.rule_no,
+        named.customer_id,
+        changes.state_no,
+        changes.recorded_at as flowed_at,
+        changes.amount
+    from named
+    inner join {{ ref('int_payments__changes') }} as changes
         on
-            payment_references.tenant_id = flows.tenant_id
-            and payment_references.payment_id = flows.payment_id
-    where payment_references.problem is null
+            named.tenant_id = changes.tenant_id
+            and named.payment_id = changes.payment_id
+    where named.came_once is null and changes.source_type = 'payment' and changes.amount <> 0
 
 )
 
@@ -41,14 +60,13 @@ select
     invoices.invoice_number,
     invoices.customer_id,
     invoices.currency,
-    invoices.series,
     invoices.seq,
     invoices.issued_at,
     invoices.due_on,
     invoices.amount_due,
     payments.payment_id,
+    case when payments.customer_id <> invoices.customer_id then payments.customer_id end as payer_id,
     payments.rule_no,
-    payments.rule,
     payments.state_no,
     payments.flowed_at,
     payments.amount,

@@ -1,7 +1,8 @@
 -- Every movement between the pots of an account, in the order in which it became possible, but of invoices that need none
 -- (int_payments__lone_invoices). Pots: `open` of an invoice, `rest` of a payment, `applied` of a payment to an invoice, `back` of money that
--- went back, `grant` of a credit note. A movement takes as much as its cap and the pots it takes from allow; one that needs a pot takes
--- nothing while that is empty.
+-- went back, `grant` of a credit note, `tolerated` and `withheld` of an invoice that may stay unpaid in part, `held` of a payment for another
+-- legal entity. A movement takes as much as its cap and the pots it takes from allow; one that needs a pot takes nothing while that is empty,
+-- nor does one while the pot it takes from holds more than `most`.
 --
 -- A person's decision that a payment is for a document is one more way to find it, from when it counts; one that it is not takes back
 -- what was applied and keeps it from being applied again.
@@ -38,12 +39,6 @@ invoices as (
 uses as (
 
     select * from {{ ref('stg_ratehouse__credit_note_uses') }}
-
-),
-
-tenants as (
-
-    select * from {{ ref('stg_ratehouse__tenants') }}
 
 ),
 
@@ -263,26 +258,9 @@ money_out as (
 
 ),
 
--- A void closes a document on which nothing was paid, drawn or noted.
 voids as (
 
-    select
-        invoices.tenant_id,
-        invoices.invoice_id,
-        invoices.amount_due,
-        min(greatest(adjustments.effective_at, adjustments.settled_at)) as voided_at
-    from {{ ref('int_credits__approvals') }} as adjustments
-    inner join tenants on adjustments.tenant_id = tenants.tenant_id
-    inner join invoices
-        on
-            adjustments.tenant_id = invoices.tenant_id
-            and (adjustments.invoice_id = invoices.invoice_id or adjustments.invoice_number = invoices.invoice_number)
-    where
-        adjustments.reason_code = 'void'
-        and adjustments.standing = 'approved'
-        and adjustments.effective_at <= tenants.billing_as_of
-        and invoices.credits_applied = 0
-    group by invoices.tenant_id, invoices.invoice_id, invoices.amount_due
+    select * from {{ ref('int_payments__voids') }}
 
 ),
 
@@ -535,6 +513,7 @@ movements as (
         notes.note_id,
         'back:' || money_out.flow_id as from_pot,
         'grant:' || notes.note_id as from_second_pot,
+        'sent:' || money_out.source_id || ':' || notes.note_id as to_pot,
         'applied:' || money_out.payment_id || ':' || pairs.invoice_id as needed_pot
     from money_out
     inner join pairs
@@ -550,6 +529,28 @@ movements as (
             corrected.tenant_id = notes.tenant_id
             and corrected.note_id = notes.note_id
     where money_out.source_type = 'refund'
+    union all by name
+    -- A refund that failed in the end: what a note promised is owed back again.
+    select
+        money_in.tenant_id,
+        money_in.account,
+        'granted_again' as kind,
+        money_in.flowed_at as moved_at,
+        0 as phase,
+        0 as step,
+        0 as due_place,
+        money_in.payment_id,
+        money_in.flow_id,
+        notes.note_id,
+        'rest:' || money_in.payment_id as from_pot,
+        'sent:' || money_in.source_id || ':' || notes.note_id as from_second_pot,
+        'grant:' || notes.note_id as to_pot
+    from money_in
+    inner join notes
+        on
+            money_in.tenant_id = notes.tenant_id
+            and money_in.account = notes.account
+    where money_in.source_type = 'refund'
     union all by name
     select
         tenant_id,
@@ -615,6 +616,26 @@ movements as (
             and pairs.payment_id <> waiting.payment_id
             and waiting.rule_no = 5
             and money_out.flowed_at < coalesce(waiting.applies_until, cast('9999-12-31' as timestamp with time zone))
+    -- What may stay unpaid of an invoice, judged anew.
+    union all by name
+    select
+        judged.*,
+        accounts.account
+    from {{ ref('int_payments__shortfall_movements') }} as judged
+    inner join accounts
+        on
+            judged.tenant_id = accounts.tenant_id
+            and judged.invoice_id = accounts.invoice_id
+    -- Money of another legal entity.
+    union all by name
+    select
+        claimed.*,
+        payers.account
+    from {{ ref('int_payments__claim_movements') }} as claimed
+    inner join payers
+        on
+            claimed.tenant_id = payers.tenant_id
+            and claimed.payment_id = payers.payment_id
 
 )
 

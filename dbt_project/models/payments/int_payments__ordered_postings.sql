@@ -31,15 +31,25 @@ listed as (
         movements.tenant_id,
         movements.account,
         any_value(pots.pots) as pots,
-        list({
+        -- In the order of what comes first in each.
+        list_sort(list({
+            'movement_no': movements.movement_no,
+            'kind': movements.kind,
+            'moved_at': movements.moved_at,
+            'payment_id': movements.payment_id,
+            'invoice_id': movements.invoice_id,
+            'note_id': movements.note_id,
+            'flow_id': movements.flow_id,
+            'rule': movements.rule,
             'from_pot': list_position(pots.pots, movements.from_pot),
             'from_second_pot': list_position(pots.pots, movements.from_second_pot),
             'to_pot': list_position(pots.pots, movements.to_pot),
             'to_second_pot': list_position(pots.pots, movements.to_second_pot),
             'needed_pot': list_position(pots.pots, movements.needed_pot),
             'cap': cast(movements.cap as decimal(20, 4)),
+            'most': cast(movements.most as decimal(20, 4)),
             'is_whole': coalesce(movements.is_whole, false)
-        } order by movements.movement_no) as movements
+        })) as movements
     from movements
     inner join pots
         on
@@ -54,38 +64,29 @@ folded as (
     select
         tenant_id,
         account,
-        unnest({{ move_in_order('movements', 'pots') }}) as amount,
-        unnest(range(1, len(movements) + 1)) as movement_no
+        unnest(movements) as movement,
+        unnest({{ move_in_order('movements', 'pots') }}) as amount
     from listed
 
 )
 
 select
-    movements.tenant_id,
-    movements.account,
-    movements.movement_no,
-    movements.kind,
-    movements.moved_at,
-    movements.payment_id,
-    movements.invoice_id,
-    movements.note_id,
-    movements.flow_id,
-    movements.rule,
-    folded.amount,
+    tenant_id,
+    account,
+    movement.movement_no,
+    movement.kind,
+    movement.moved_at,
+    movement.payment_id,
+    movement.invoice_id,
+    movement.note_id,
+    movement.flow_id,
+    movement.rule,
+    amount,
     -- What it does to the open amount of its invoice.
     cast(case
-        when movements.kind in ('issued', 'reopened', 'unmatched') then folded.amount
-        when movements.kind in ('noted', 'applied', 'voided') then -folded.amount
+        when movement.kind in ('issued', 'reopened', 'unmatched', 'not_tolerated', 'not_withheld') then amount
+        when movement.kind in ('noted', 'applied', 'voided', 'tolerated', 'withheld') then -amount
         else 0
-    end as decimal(20, 4)) as opens,
-    -- When money of its payment first paid its invoice.
-    min(movements.moved_at) filter (where movements.kind = 'applied' and folded.amount > 0) over (
-        partition by movements.tenant_id, movements.invoice_id, movements.payment_id
-    ) as applied_at
-from movements
-inner join folded
-    on
-        movements.tenant_id = folded.tenant_id
-        and movements.account = folded.account
-        and movements.movement_no = folded.movement_no
-where folded.amount > 0 or movements.kind = 'issued' or (movements.is_whole and movements.cap = 0)
+    end as decimal(20, 4)) as opens
+from folded
+where amount > 0 or movement.kind = 'issued' or (movement.is_whole and movement.cap = 0)

@@ -47,10 +47,9 @@ lone as (
         3 as movement_no,
         'applied' as kind,
         greatest(flowed_at, issued_at) as moved_at,
-        greatest(flowed_at, issued_at) as applied_at,
         payment_id,
         flow_id,
-        rule,
+        {{ matching_rule('rule_no') }} as rule,
         applied_amount as amount,
         -applied_amount as opens
     from lone_invoices

@@ -22,11 +22,24 @@ given_up as (
 
     select * from {{ ref('int_payments__write_offs') }}
 
+),
+
+recovered as (
+
+    select
+        tenant_id,
+        invoice_id,
+        sum(recovered_amount) as amount
+    from {{ ref('int_payments__given_up') }}
+    where recovered_amount <> 0
+    group by tenant_id, invoice_id
+
 )
 
 select
     open_amounts.tenant_id,
     open_amounts.invoice_id,
+    open_amounts.invoice_number,
     open_amounts.customer_id,
     open_amounts.currency,
     open_amounts.due_on,
@@ -34,10 +47,12 @@ select
     open_amounts.noted_amount,
     open_amounts.voided_amount,
     open_amounts.voided_at,
+    open_amounts.tolerated_amount,
+    open_amounts.withheld_amount,
     given_up.written_off_at,
     -- Of what was given up, what is still not paid.
     cast(case when given_up.invoice_id is null then 0 else least(given_up.amount, open_amounts.open_amount) end as decimal(20, 4)) as written_off_amount,
-    cast(coalesce(given_up.recovered_amount, 0) as decimal(20, 4)) as recovered_amount,
+    cast(coalesce(recovered.amount, 0) as decimal(20, 4)) as recovered_amount,
     cast(
         case when given_up.invoice_id is null then open_amounts.open_amount else greatest(open_amounts.open_amount - given_up.amount, 0) end
         as decimal(20, 4)
@@ -52,3 +67,7 @@ left join given_up
     on
         open_amounts.tenant_id = given_up.tenant_id
         and open_amounts.invoice_id = given_up.invoice_id
+left join recovered
+    on
+        open_amounts.tenant_id = recovered.tenant_id
+        and open_amounts.invoice_id = recovered.invoice_id

@@ -1,4 +1,4 @@
--- What was given up as uncollectible: how much was open then, and how much of it came after all.
+-- What was given up as uncollectible, and how much was open then.
 with
 
 written_off as (
@@ -26,14 +26,7 @@ select
     written_off.tenant_id,
     written_off.invoice_id,
     written_off.written_off_at,
-    coalesce(sum(postings.opens) filter (where postings.moved_at <= written_off.written_off_at), 0) as amount,
-    -- What came after it, less what of that turned out to be for something else.
-    coalesce(sum(-postings.opens) filter (
-        where
-        postings.moved_at > written_off.written_off_at
-        and postings.kind in ('applied', 'unmatched')
-        and postings.applied_at > written_off.written_off_at
-    ), 0) as recovered_amount
+    coalesce(sum(postings.opens) filter (where postings.moved_at <= written_off.written_off_at), 0) as amount
 from written_off
 inner join {{ ref('int_payments__postings') }} as postings
     on

@@ -295,6 +295,22 @@ compared as (
 
 ),
 
+-- Which other legal entity of the group a line names; see cash.
+affiliated as (
+
+    select
+        bank_lines.tenant_id,
+        bank_lines.bank_line_id,
+        min(affiliates.entity) as entity
+    from bank_lines
+    inner join {{ ref('int_reconciliation__affiliates') }} as affiliates
+        on
+            bank_lines.tenant_id = affiliates.tenant_id
+            and {{ names_prefix('bank_lines.reference', 'affiliates.number_prefix') }}
+    group by bank_lines.tenant_id, bank_lines.bank_line_id
+
+),
+
 of_lines as (
 
     select
@@ -302,12 +318,13 @@ of_lines as (
         case
             when compared.expected_amount = bank_lines.amount then 'matched'
             when compared.expected_amount is not null then 'amount_mismatch'
+            when affiliated.entity is not null then 'entity_mismatch'
             else 'unapplied'
         end as status,
         bank_lines.bank_line_id as reference,
         compared.payment_id,
         compared.rule,
-        compared.counterpart,
+        coalesce(compared.counterpart, affiliated.entity) as counterpart,
         compared.decided_by,
         compared.decided_at,
         coalesce(compared.expected_amount, 0) as expected_amount,
@@ -319,6 +336,10 @@ of_lines as (
         on
             bank_lines.tenant_id = compared.tenant_id
             and bank_lines.bank_line_id = compared.bank_line_id
+    left join affiliated
+        on
+            bank_lines.tenant_id = affiliated.tenant_id
+            and bank_lines.bank_line_id = affiliated.bank_line_id
 
 ),
 

@@ -7,9 +7,8 @@ tenants as (
         tenant_id,
         timezone,
         billing_as_of,
-        proration_credit,
-        rounding_mode,
-        {{ json_part('document', 'receivables.withholding') }} as withholding
+        {{ local_date('billing_as_of', 'timezone') }} as today,
+        proration_credit
     from {{ ref('stg_ratehouse__tenants') }}
 
 ),
@@ -54,7 +53,7 @@ ordered_postings as (
 
 ),
 
-receivables as (
+receivables as {{ not_materialized() }}(
 
     select * from {{ ref('int_payments__receivables') }}
 
@@ -66,9 +65,11 @@ spent as (
     select
         tenant_id,
         payment_id,
+        max(case when kind = 'received' then moved_at end) as received_at,
         sum(case when kind = 'received' then amount else 0 end) as received_amount,
         sum(case kind when 'applied' then amount when 'released' then -amount when 'unmatched' then -amount else 0 end) as applied_amount,
-        sum(case when kind = 'returned_from_rest' then amount else 0 end) as given_back_amount
+        sum(case kind when 'held' then amount when 'freed' then -amount when 'returned_from_held' then -amount else 0 end) as held_amount,
+        sum(case when kind in ('granted_again', 'returned_from_rest', 'returned_from_held') then amount else 0 end) as given_back_amount
     from ordered_postings
     where payment_id is not null
     group by tenant_id, payment_id
@@ -94,6 +95,10 @@ payment_references as (
         case when any_value(decided.payment_id) is null then min(targets.problem) end as problem,
         case when any_value(decided.payment_id) is null then min(targets.rule_no) else 0 end as rule_no,
         case when any_value(decided.payment_id) is null then min(targets.rule) else 'manual' end as rule,
+        coalesce(any_value(targets.customer_id), min(targets.account_id)) as customer_id,
+        any_value(targets.amount) as amount,
+        any_value(targets.currency) as currency,
+        any_value(targets.status) as payment_status,
         count(targets.invoice_id) + count(decided.payment_id) as invoices,
         any_value(decided.decided_by) as decided_by,
         any_value(decided.decided_at) as decided_at
@@ -123,7 +128,7 @@ paid as (
         group by tenant_id, payment_id, invoice_id
         having sum(case kind when 'applied' then amount else -amount end) > 0
     ) as allocations
-    inner join {{ ref('stg_ratehouse__issued_invoices') }} as invoices
+    inner join {{ ref('int_credits__ordered_amounts') }} as invoices
         on
             allocations.tenant_id = invoices.tenant_id
             and allocations.invoice_id = invoices.invoice_id
@@ -138,7 +143,7 @@ settled as (
         targets.tenant_id,
         targets.payment_id
     from targets
-    inner join {{ ref('int_payments__postings') }} as applied
+    inner join ordered_postings as applied
         on
             targets.tenant_id = applied.tenant_id
             and targets.invoice_id = applied.invoice_id
@@ -149,19 +154,49 @@ settled as (
 
 ),
 
+-- Which other legal entity of the group a payment names, by what its tenant states of that entity's numbers. Nothing of another tenant is read.
+affiliated as (
+
+    select
+        payments.tenant_id,
+        payments.payment_id,
+        min(affiliates.entity) as entity
+    from payments
+    inner join {{ ref('int_reconciliation__affiliates') }} as affiliates
+        on
+            payments.tenant_id = affiliates.tenant_id
+            and {{ names_prefix("concat_ws(' ', payments.invoice_number, payments.reference)", 'affiliates.number_prefix') }}
+    group by payments.tenant_id, payments.payment_id
+
+),
+
+claims as (
+
+    select * from {{ ref('stg_ratehouse__intercompany_claims') }}
+    where action = 'hold' and replaced_at is null
+
+),
+
 outcomes as (
 
     select
         spent.tenant_id,
         spent.payment_id,
+        payment_references.customer_id,
+        payment_references.amount,
+        payment_references.currency,
+        spent.received_at,
         payment_references.problem,
         payment_references.rule_no,
         payment_references.rule,
         payment_references.invoices,
-        payment_references.decided_by,
-        payment_references.decided_at,
+        affiliated.entity as named_entity,
+        claims.entity as held_for,
+        coalesce(claims.decided_by, payment_references.decided_by) as decided_by,
+        coalesce(claims.decided_at, payment_references.decided_at) as decided_at,
         spent.applied_amount,
-        spent.received_amount - spent.applied_amount - spent.given_back_amount as rest,
+        spent.held_amount,
+        spent.received_amount - spent.applied_amount - spent.given_back_amount - spent.held_amount as rest,
         paid.invoice_numbers,
         settled.payment_id is not null as is_settled_already
     from spent
@@ -177,13 +212,25 @@ outcomes as (
         on
             spent.tenant_id = settled.tenant_id
             and spent.payment_id = settled.payment_id
-    where spent.received_amount > 0
+    left join affiliated
+        on
+            spent.tenant_id = affiliated.tenant_id
+            and spent.payment_id = affiliated.payment_id
+    left join claims
+        on
+            spent.tenant_id = claims.tenant_id
+            and spent.payment_id = claims.payment_id
+    where spent.received_amount > 0 and payment_references.payment_status = 'succeeded'
     union all by name
     select
         tenant_id,
         payment_id,
+        coalesce(payer_id, customer_id) as customer_id,
+        amount,
+        currency,
+        flowed_at as received_at,
         rule_no,
-        rule,
+        {{ matching_rule('rule_no') }} as rule,
         1 as invoices,
         applied_amount,
         amount - applied_amount as rest,
@@ -196,34 +243,34 @@ outcomes as (
 of_payments as (
 
     select
-        payments.tenant_id,
+        outcomes.tenant_id,
         case
+            when outcomes.rest <= 0 and outcomes.held_amount > 0 then 'intercompany'
             when outcomes.rest <= 0 then 'matched'
+            when outcomes.problem = 'unapplied' and outcomes.named_entity is not null then 'entity_mismatch'
             when outcomes.problem is not null then outcomes.problem
             when outcomes.rule_no = 5 or outcomes.invoices = 0 then 'unapplied'
             when outcomes.applied_amount > 0 then 'overpayment'
             when outcomes.is_settled_already then 'duplicate_payment'
             else 'unapplied'
         end as status,
-        payments.payment_id as reference,
-        payments.payment_id,
-        payments.customer_id,
+        outcomes.payment_id as reference,
+        outcomes.payment_id,
+        outcomes.customer_id,
         -- What nothing needs of it is the difference.
-        payments.amount - outcomes.rest as expected_amount,
-        payments.amount as actual_amount,
-        payments.currency,
+        outcomes.amount - outcomes.rest as expected_amount,
+        outcomes.amount as actual_amount,
+        outcomes.currency,
         outcomes.rule,
-        outcomes.invoice_numbers as counterpart,
+        case
+            when outcomes.rest <= 0 and outcomes.held_amount > 0 then outcomes.held_for
+            else coalesce(outcomes.invoice_numbers, outcomes.named_entity)
+        end as counterpart,
         outcomes.decided_by,
         outcomes.decided_at,
-        {{ local_date('payments.recorded_at', 'tenants.timezone') }} as since_on
-    from payments
-    inner join tenants on payments.tenant_id = tenants.tenant_id
-    inner join outcomes
-        on
-            payments.tenant_id = outcomes.tenant_id
-            and payments.payment_id = outcomes.payment_id
-    where payments.status = 'succeeded'
+        {{ local_date('outcomes.received_at', 'tenants.timezone') }} as since_on
+    from outcomes
+    inner join tenants on outcomes.tenant_id = tenants.tenant_id
 
 ),
 
@@ -272,66 +319,6 @@ returned as (
 
 ),
 
-of_invoices as (
-
-    select
-        receivables.tenant_id,
-        case
-            when
-                receivables.paid_amount > 0
-                and receivables.open_amount = {{ round_money(
-                    "cast((invoices.total - invoices.tax) * cast(" ~ json_text_at('tenants.withholding', 'customers.country') ~ " as decimal(28, 12)) * 0.01 as decimal(38, 22))",
-                    'currencies.minor_digits', 'tenants.rounding_mode'
-                ) }}
-                then 'withholding_tax'
-            when receivables.paid_amount > 0 then 'amount_mismatch'
-            else 'missing_payment'
-        end as status,
-        invoices.invoice_number as reference,
-        receivables.invoice_id,
-        receivables.customer_id,
-        receivables.paid_amount + receivables.open_amount as expected_amount,
-        receivables.paid_amount as actual_amount,
-        receivables.currency,
-        receivables.due_on as since_on
-    from receivables
-    inner join {{ ref('stg_ratehouse__issued_invoices') }} as invoices
-        on
-            receivables.tenant_id = invoices.tenant_id
-            and receivables.invoice_id = invoices.invoice_id
-    inner join tenants on receivables.tenant_id = tenants.tenant_id
-    inner join {{ ref('currencies') }} as currencies on receivables.currency = currencies.currency
-    left join {{ ref('int_subscriptions__customers') }} as customers
-        on
-            receivables.tenant_id = customers.tenant_id
-            and receivables.customer_id = customers.customer_id
-    where
-        receivables.open_amount > 0
-        and (receivables.paid_amount > 0 or receivables.due_on < {{ local_date('tenants.billing_as_of', 'invoices.timezone') }})
-
-),
-
-recovered as (
-
-    select
-        receivables.tenant_id,
-        'write_off_recovered' as status,
-        invoices.invoice_number as reference,
-        receivables.invoice_id,
-        receivables.customer_id,
-        cast(0 as decimal(20, 4)) as expected_amount,
-        receivables.recovered_amount as actual_amount,
-        receivables.currency,
-        receivables.due_on as since_on
-    from receivables
-    inner join {{ ref('stg_ratehouse__issued_invoices') }} as invoices
-        on
-            receivables.tenant_id = invoices.tenant_id
-            and receivables.invoice_id = invoices.invoice_id
-    where receivables.recovered_amount > 0
-
-),
-
 -- Where the money of refunds came from, and what of the invoices that it opened is still open.
 used as (
 
@@ -345,7 +332,7 @@ used as (
         on
             ordered_postings.tenant_id = receivables.tenant_id
             and ordered_postings.invoice_id = receivables.invoice_id
-    where ordered_postings.kind in ('returned_from_grant', 'returned_from_rest', 'reopened')
+    where ordered_postings.kind in ('returned_from_grant', 'returned_from_rest', 'returned_from_held', 'reopened')
     group by ordered_postings.tenant_id, ordered_postings.flow_id
 
 ),
@@ -477,9 +464,41 @@ without_effect as (
 
 ),
 
+-- Money that was claimed for another legal entity, of a payment that is not here or of which nothing waits.
+of_claims as (
+
+    select
+        claims.tenant_id,
+        'claim_without_effect' as status,
+        claims.payment_id as reference,
+        payments.payment_id,
+        claims.entity as counterpart,
+        claims.decided_by,
+        claims.decided_at,
+        payments.customer_id,
+        coalesce(payments.amount, 0) as expected_amount,
+        0 as actual_amount,
+        payments.currency,
+        {{ local_date('claims.decided_at', 'tenants.timezone') }} as since_on
+    from claims
+    inner join tenants on claims.tenant_id = tenants.tenant_id
+    left join payments
+        on
+            claims.tenant_id = payments.tenant_id
+            and claims.payment_id = payments.payment_id
+    left join spent
+        on
+            claims.tenant_id = spent.tenant_id
+            and claims.payment_id = spent.payment_id
+    where coalesce(spent.held_amount, 0) = 0
+
+),
+
 items as (
 
     select * from of_payments
+    union all by name
+    select * from of_claims
     union all by name
     select * from without_effect
     union all by name
@@ -487,9 +506,7 @@ items as (
     union all by name
     select * from returned
     union all by name
-    select * from of_invoices
-    union all by name
-    select * from recovered
+    select * from {{ ref('int_reconciliation__invoices') }}
     union all by name
     select * from of_refunds
     union all by name
@@ -505,6 +522,7 @@ select
     items.status,
     items.reference,
     items.rule,
+    items.reason,
     items.counterpart,
     items.decided_by,
     items.decided_at,
@@ -515,6 +533,6 @@ select
     cast(items.actual_amount as decimal(20, 4)) as actual_amount,
     cast(items.actual_amount - items.expected_amount as decimal(20, 4)) as difference,
     items.currency,
-    cast(greatest(datediff('day', items.since_on, {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}), 0) as integer) as age_days
+    cast(greatest(datediff('day', items.since_on, tenants.today), 0) as integer) as age_days
 from items
 inner join tenants on items.tenant_id = tenants.tenant_id

@@ -273,9 +273,14 @@ agreed as (
         on
             converted.tenant_id = payments.tenant_id
             and converted.payment_id = payments.payment_id
+    left join {{ ref('int_subscriptions__customers') }} as customers
+        on
+            payments.tenant_id = customers.tenant_id
+            and payments.customer_id = customers.customer_id
     inner join fee_terms
         on
             converted.tenant_id = fee_terms.tenant_id
+            and coalesce({{ json_text('fee_terms.document', 'country') }}, customers.country, '') = coalesce(customers.country, '')
             and coalesce({{ json_text('fee_terms.document', 'provider') }}, payments.provider) is not distinct from payments.provider
             and coalesce(lower({{ json_text('fee_terms.document', 'method') }}), lower(payments.method), '') = coalesce(lower(payments.method), '')
             and coalesce({{ json_text('fee_terms.document', 'currency') }}, converted.currency) = converted.currency

@@ -1,5 +1,5 @@
--- What a customer owes and gave, in the order in which it happened: documents, money, credit drawn from grants that no note made, voids
--- and what was given up. A credit note counts when it is issued, wherever its value goes. Days are the customer's.
+-- What a customer owes and gave, in the order in which it happened: documents, money, credit drawn from grants that no note made, voids,
+-- what was given up, taxes that the customer kept and money that is another legal entity's. A credit note counts when it is issued, wherever its value goes. Days are the customer's.
 with
 
 tenants as (
@@ -124,24 +124,76 @@ moved as (
             and postings.invoice_id = documents.invoice_id
     where postings.kind in ('voided', 'released') and postings.amount > 0
     union all by name
+    -- Money that is another legal entity's is none of this account.
+    select
+        postings.tenant_id,
+        payers.customer_id,
+        payers.currency,
+        concat_ws(':', 'intercompany', postings.payment_id, postings.movement_no) as movement_id,
+        postings.moved_at,
+        {{ local_date('postings.moved_at', 'coalesce(customers.timezone, tenants.timezone)') }} as moved_on,
+        'intercompany' as kind,
+        5 as place,
+        postings.payment_id,
+        case postings.kind when 'held' then postings.amount else -postings.amount end as amount
+    from {{ ref('int_payments__ordered_postings') }} as postings
+    inner join tenants on postings.tenant_id = tenants.tenant_id
+    inner join payers
+        on
+            postings.tenant_id = payers.tenant_id
+            and postings.payment_id = payers.payment_id
+    left join customers
+        on
+            payers.tenant_id = customers.tenant_id
+            and payers.customer_id = customers.customer_id
+    where postings.kind in ('held', 'freed', 'returned_from_held')
+    union all by name
     select
         given_up.tenant_id,
         documents.customer_id,
         documents.currency,
-        'write_off:' || given_up.invoice_id as movement_id,
-        given_up.written_off_at as moved_at,
-        {{ local_date('given_up.written_off_at', 'documents.timezone') }} as moved_on,
+        concat_ws(':', 'write_off', given_up.invoice_id, given_up.reason, given_up.change_no) as movement_id,
+        given_up.moved_at,
+        {{ local_date('given_up.moved_at', 'documents.timezone') }} as moved_on,
         'write_off' as kind,
         5 as place,
         given_up.invoice_id,
         documents.invoice_number,
-        -given_up.written_off_amount as amount
-    from {{ ref('int_payments__receivables') }} as given_up
+        -given_up.amount as amount
+    from (
+        select
+            *,
+            row_number() over (partition by tenant_id, invoice_id, reason order by moved_at) as change_no
+        from {{ ref('int_payments__given_up') }}
+    ) as given_up
     inner join documents
         on
             given_up.tenant_id = documents.tenant_id
             and given_up.invoice_id = documents.invoice_id
-    where given_up.written_off_amount > 0
+    union all by name
+    select
+        withholdings.tenant_id,
+        documents.customer_id,
+        documents.currency,
+        concat_ws(':', 'withholding', withholdings.invoice_id, withholdings.change_no) as movement_id,
+        withholdings.moved_at,
+        {{ local_date('withholdings.moved_at', 'documents.timezone') }} as moved_on,
+        'withholding' as kind,
+        5 as place,
+        withholdings.invoice_id,
+        documents.invoice_number,
+        -withholdings.withheld_change as amount
+    from (
+        select
+            *,
+            row_number() over (partition by tenant_id, invoice_id order by moved_at) as change_no
+        from {{ ref('int_payments__withholdings') }}
+        where withheld_change <> 0
+    ) as withholdings
+    inner join documents
+        on
+            withholdings.tenant_id = documents.tenant_id
+            and withholdings.invoice_id = documents.invoice_id
 
 )
 

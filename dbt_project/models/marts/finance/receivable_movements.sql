@@ -20,15 +20,16 @@ moved as (
     from {{ ref('int_payments__postings') }}
     where invoice_id is not null and opens <> 0
     union all by name
+    -- What is given up within a tolerance is a movement of the account.
     select
         tenant_id,
         invoice_id,
         'written_off' as kind,
-        written_off_at as moved_at,
-        0 as movement_no,
-        -written_off_amount as opens
-    from {{ ref('int_payments__receivables') }}
-    where written_off_amount > 0
+        moved_at,
+        row_number() over (partition by tenant_id, invoice_id order by moved_at) as movement_no,
+        -amount as opens
+    from {{ ref('int_payments__given_up') }}
+    where reason = 'uncollectible'
 
 )
 

@@ -16,6 +16,7 @@ select
     status,
     reference,
     rule,
+    reason,
     counterpart,
     decided_by,
     decided_at,

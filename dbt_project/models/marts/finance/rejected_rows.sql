@@ -77,12 +77,19 @@ refused_contracts as (
 
     select
         contracts.*,
+        contracts.telling < stated.telling as is_corrected,
         verdicts.refusal
     from {{ ref('stg_ratehouse__contracts') }} as contracts
     inner join {{ ref('int_revenue__refusals') }} as verdicts
         on
             contracts.tenant_id = verdicts.tenant_id
             and contracts.contract_id = verdicts.contract_id
+            and contracts.telling = verdicts.telling
+    inner join {{ ref('int_revenue__stated_contracts') }} as stated
+        on
+            contracts.tenant_id = stated.tenant_id
+            and contracts.contract_id = stated.contract_id
+            and contracts.telling <= stated.telling
 
 )
 
@@ -151,7 +158,7 @@ from refused_adjustments
 union all
 select
     tenant_id,
-    md5(concat_ws('|', tenant_id, contract_id, refusal)) as reject_id,
+    md5(concat_ws('|', tenant_id, contract_id, refusal, nullif(telling, 1))) as reject_id,
     'contracts' as stream,
     refusal as reason_code,
     case refusal
@@ -166,5 +173,5 @@ select
     cast(null as varchar) as file,
     cast(null as bigint) as line,
     recorded_at,
-    false as replayed
+    is_corrected as replayed
 from refused_contracts
