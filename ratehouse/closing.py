@@ -1,8 +1,8 @@
 """The close step: freezes the months that are due to be closed and appends them to the ledger, once.
 
-SQL decides which months are due (`int_revenue__due_closes`) and what of them is posted
-(`int_revenue__due_closed_revenue`); nothing here computes an amount. A close is
-visible when its row in `ledger/closed_periods` is: that file is written last.
+SQL decides which months are due (`int_revenue__due_closes`) and what of them is posted (`int_revenue__due_closed_revenue`,
+`int_revenue__due_closed_balances`, `journal_entries`); nothing here computes an amount. A close is visible when its row in
+`ledger/closed_periods` is: that file is written last.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import pyarrow as pa
 from ratehouse import __version__, warehouse
 from ratehouse.lake import Lake
 from ratehouse.ledger import digest, rows_of
-from ratehouse.ledger_schema import CLOSED_JOURNAL, CLOSED_PERIODS, CLOSED_REVENUE
+from ratehouse.ledger_schema import CLOSED_BALANCES, CLOSED_JOURNAL, CLOSED_PERIODS, CLOSED_REVENUE
 from ratehouse.settings import Settings
 
 # What a close appends to in the ledger and models read.
-RELATIONS = ("closed_periods", "closed_revenue")
+RELATIONS = ("closed_periods", "closed_revenue", "closed_balances", "closed_journal")
 
 # What a close freezes of a month: values and dates, not how a build names them.
 REVENUE = tuple(name for name in CLOSED_REVENUE.names if name != "run_key")
+BALANCES = tuple(name for name in CLOSED_BALANCES.names if name != "run_key")
 JOURNAL = tuple(
     name for name in CLOSED_JOURNAL.names if name not in ("tenant_id", "closed_period", "run_key")
 )
@@ -36,6 +37,10 @@ PERIOD = (
     "billing_as_of",
     "known_as_of",
 )
+
+# The order in which the frozen rows of a close are hashed.
+REVENUE_ORDER = "tenant_id, closed_period, posting_period, contract_id, obligation_id, period"
+BALANCES_ORDER = "tenant_id, closed_period, contract_id, period"
 
 Row = dict[str, Any]
 
@@ -66,26 +71,28 @@ def close(connection: duckdb.DuckDBPyConnection, lake: Lake, *, tenants: Sequenc
         How many months were closed.
     """
     due = [row for row in _due(connection) if row["refused_by"] is None]
-    revenue = rows_of(
-        connection,
-        "intermediate.int_revenue__due_closed_revenue",
-        "tenant_id, closed_period, posting_period, contract_id, obligation_id, period",
-    )
+    revenue = rows_of(connection, "intermediate.int_revenue__due_closed_revenue", REVENUE_ORDER)
+    balances = rows_of(connection, "intermediate.int_revenue__due_closed_balances", BALANCES_ORDER)
     if tenants is not None:
-        due, revenue = ([row for row in rows if row["tenant_id"] in tenants] for rows in (due, revenue))
+        due, revenue, balances = (
+            [row for row in rows if row["tenant_id"] in tenants] for rows in (due, revenue, balances)
+        )
     if not due:
         return 0
     before = last_closed(connection)
     heads = chain_heads(connection)
-    run_key = digest([due, revenue, sorted(heads.items())])
+    run_key = digest([due, revenue, balances, sorted(heads.items())])
     periods: list[Row] = []
     frozen_journal: list[Row] = []
     for row in due:
         tenant, period = row["tenant_id"], row["period"]
-        frozen = [one for one in revenue if one["tenant_id"] == tenant and one["closed_period"] == period]
+        frozen, standing = (
+            [one for one in rows if one["tenant_id"] == tenant and one["closed_period"] == period]
+            for rows in (revenue, balances)
+        )
         journal = journal_of(connection, tenant, after=before.get(tenant, ""), until=period)
         previous_hash = heads.get(tenant, "")
-        heads[tenant] = content_hash(previous_hash, row, frozen, journal)
+        heads[tenant] = content_hash(previous_hash, row, frozen, standing, journal)
         before[tenant] = max(period, before.get(tenant, ""))
         frozen_journal += [
             {"tenant_id": tenant, "closed_period": period, **line, "run_key": run_key} for line in journal
@@ -101,9 +108,9 @@ def close(connection: duckdb.DuckDBPyConnection, lake: Lake, *, tenants: Sequenc
                 "previous_hash": previous_hash,
             }
         )
-    frozen_revenue = [{**{name: row.get(name) for name in REVENUE}, "run_key": run_key} for row in revenue]
     for relation, schema, rows in (
-        ("closed_revenue", CLOSED_REVENUE, frozen_revenue),
+        ("closed_revenue", CLOSED_REVENUE, [{**row, "run_key": run_key} for row in revenue]),
+        ("closed_balances", CLOSED_BALANCES, [{**row, "run_key": run_key} for row in balances]),
         ("closed_journal", CLOSED_JOURNAL, frozen_journal),
         ("closed_periods", CLOSED_PERIODS, periods),
     ):
@@ -136,14 +143,19 @@ def journal_of(connection: duckdb.DuckDBPyConnection, tenant_id: str, *, after: 
 
 
 def content_hash(
-    previous_hash: str, period: Mapping[str, Any], revenue: Sequence[Row], journal: Sequence[Row]
+    previous_hash: str,
+    period: Mapping[str, Any],
+    revenue: Sequence[Row],
+    balances: Sequence[Row],
+    journal: Sequence[Row],
 ) -> str:
-    """The hash of a close: who closed what and when, the frozen revenue, the journal, and the close before it."""
+    """The hash of a close: who closed what and when, the frozen revenue, balances and journal, and the close before it."""
     return digest(
         [
             previous_hash,
             {name: period[name] for name in PERIOD},
             [{name: row[name] for name in REVENUE} for row in revenue],
+            [{name: row[name] for name in BALANCES} for row in balances],
             [[line[name] for name in JOURNAL] for line in journal],
         ]
     )

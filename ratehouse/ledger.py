@@ -65,7 +65,7 @@ def issue(
     documents = rows_of(
         connection,
         "intermediate.int_invoicing__due_documents",
-        "tenant_id, customer_id, currency, kind desc, document_key",
+        "tenant_id, customer_id, currency, kind desc, first_subscription_id, document_key",
     )
     # A draft waits, refreshed every night, until its grace is over; what is blocked, for what it lacks.
     documents = [document for document in documents if not _waits(document)]

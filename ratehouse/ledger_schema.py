@@ -134,10 +134,30 @@ CLOSED_REVENUE = _schema(
     *_texts("currency", "run_key"),
 )
 
-# The journal of closed months as it was then: what a later build is compared with.
+# Where contracts stood at the ends of closed months, to date: what later months move on from.
+CLOSED_BALANCES = _schema(
+    *_texts("tenant_id", "closed_period", "contract_id", "customer_id", "period"),
+    *[
+        (name, MONEY)
+        for name in (
+            "billed",
+            "credited",
+            "refunded",
+            "recognised",
+            "interest",
+            "refund_liability",
+            "receivable",
+            "liability_current",
+        )
+    ],
+    *_texts("currency", "run_key"),
+)
+
+# The journal of closed months: what they show for ever. What is derived otherwise later is posted as its difference.
 CLOSED_JOURNAL = _schema(
     *_texts("tenant_id", "closed_period", "period", "entry_id"),
     ("line_no", pa.int64()),
+    *_texts("kind", "owner", "performance_period"),
     ("posted_on", pa.date32()),
     *_texts("account_role", "account"),
     ("debit", MONEY),
@@ -145,7 +165,7 @@ CLOSED_JOURNAL = _schema(
     *_texts("currency"),
     ("functional_debit", MONEY),
     ("functional_credit", MONEY),
-    *_texts("run_key"),
+    *_texts("functional_currency", "sub_ledger", "contract_id", "invoice_id", "run_key"),
 )
 
 RELATIONS: dict[str, pa.Schema] = {
@@ -155,6 +175,7 @@ RELATIONS: dict[str, pa.Schema] = {
     "credit_note_uses": CREDIT_NOTE_USES,
     "runs": RUNS,
     "closed_revenue": CLOSED_REVENUE,
+    "closed_balances": CLOSED_BALANCES,
     "closed_journal": CLOSED_JOURNAL,
     "closed_periods": CLOSED_PERIODS,
 }

@@ -59,7 +59,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Verified:
-    """What a closed month is compared with what it was.
+    """A closed month compared with what it was.
 
     Attributes:
         period: the month.
@@ -138,7 +138,11 @@ def approve(settings: Settings, tenant_id: str, period: str, *, by: str, now: da
         # The decision is a fact before it is carried out: should this process die now, the next run carries it out.
         _land(lake, tenant_id, "approve", fact, at)
         warehouse.prepare(settings, lake)
-        due = ["int_revenue__due_closes", "int_revenue__due_closed_revenue"]
+        due = [
+            "int_revenue__due_closes",
+            "int_revenue__due_closed_revenue",
+            "int_revenue__due_closed_balances",
+        ]
         warehouse.build(settings, command="run", select=due, flags=warehouse.NO_ARTIFACTS)
         with warehouse.connect(settings) as connection:
             closed = closing.close(connection, lake, tenants=[tenant_id])
@@ -185,7 +189,9 @@ def reopen(
 
 
 def verify(settings: Settings, tenant_id: str, *, periods: Sequence[str] = ()) -> list[Verified]:
-    """Build everything again from the lake and compare closed months with what was frozen of them.
+    """Build everything again from the lake and compare closed months with what was closed, by their hashes.
+
+    What is learned after a close moves no closed month; what differs here is the ledger's own files, or what models make of them.
 
     Args:
         settings: the installation.
@@ -372,43 +378,18 @@ def _show(settings: Settings, lake: Lake, appended: Sequence[str] = ()) -> None:
 def _verified(connection: duckdb.DuckDBPyConnection, close: Row, after: str, hashes: set[str]) -> Verified:
     tenant_id, period, run_key = close["tenant_id"], close["period"], close["run_key"]
     ours = f"(select * from ledger.{{}} where tenant_id = '{tenant_id}' and closed_period = '{period}' and run_key = '{run_key}')"
-    revenue = rows_of(
-        connection,
-        ours.format("closed_revenue"),
-        "tenant_id, closed_period, posting_period, contract_id, obligation_id, period",
-    )
-    then = {
-        (line["entry_id"], line["line_no"]): {name: line[name] for name in closing.JOURNAL}
-        for line in rows_of(connection, ours.format("closed_journal"), "entry_id, line_no")
-    }
+    revenue = rows_of(connection, ours.format("closed_revenue"), closing.REVENUE_ORDER)
+    balances = rows_of(connection, ours.format("closed_balances"), closing.BALANCES_ORDER)
     journal = closing.journal_of(connection, tenant_id, after=after, until=period)
-    found = closing.content_hash(close["previous_hash"], close, revenue, journal)
+    found = closing.content_hash(close["previous_hash"], close, revenue, balances, journal)
     moved = []
     if found != close["content_hash"]:
-        now = {(line["entry_id"], line["line_no"]): line for line in journal}
-        moved = [_moved(key, then.get(key), now.get(key)) for key in sorted(then.keys() | now.keys())]
-        moved = [sentence for sentence in moved if sentence] or [
-            "the journal is as it was; the ledger's own rows of the close are not. Restore them from a backup."
-        ]
+        moved.append(
+            "the rows that the ledger has of it are not what was closed; restore them from a backup."
+        )
     if close["previous_hash"] and close["previous_hash"] not in hashes:
         moved.append(f"the close it is chained to ({close['previous_hash'][:12]}) is not in the ledger.")
     return Verified(period, close["content_hash"], found, tuple(moved))
-
-
-def _moved(key: tuple[str, int], then: Row | None, now: Row | None) -> str:
-    line = f"entry {key[0]} line {key[1]}"
-    if then is None:
-        assert now is not None
-        return f"{line} is new: {_line(now)}"
-    if now is None:
-        return f"{line} is gone: {_line(then)}"
-    differing = [f"{name} {then[name]} is now {now[name]}" for name in then if then[name] != now[name]]
-    return f"{line} ({then['account_role']}): {', '.join(differing)}" if differing else ""
-
-
-def _line(row: Row) -> str:
-    side, amount = ("debit", row["debit"]) if row["debit"] or not row["credit"] else ("credit", row["credit"])
-    return f"{row['posted_on']} {row['account_role']} {side} {amount} {row['currency']}"
 
 
 def _check_arguments(period: str, by: str) -> None:

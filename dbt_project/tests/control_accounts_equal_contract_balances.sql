@@ -4,13 +4,13 @@ with
 
 positions as (
 
-    select * from {{ ref('int_revenue__positions') }}
+    select * from {{ ref('int_revenue__balances') }}
 
 ),
 
 lines as (
 
-    select * from {{ ref('int_accounting__lines') }}
+    select * from {{ ref('int_accounting__journal') }}
 
 ),
 

@@ -1,5 +1,5 @@
--- Identity 9. Each month opens where the last one closed, and opening plus movements is closing: deferred revenue, contract costs and
--- recurring revenue. Fails when a movement has no column.
+-- Identity 9. Each month opens where the last one closed, and opening plus movements is closing: deferred revenue, unbilled revenue, contract
+-- costs and recurring revenue. Fails when a movement has no column.
 with
 
 deferred as (
@@ -12,6 +12,19 @@ deferred as (
         billed + recognised + modified + credited + refunded + interest + fx as movements,
         closing
     from {{ ref('deferred_revenue_rollforward') }}
+
+),
+
+unbilled as (
+
+    select
+        tenant_id,
+        concat_ws('|', 'unbilled', contract_id) as reference,
+        period,
+        opening,
+        accrued + invoiced + other as movements,
+        closing
+    from {{ ref('unbilled_revenue') }}
 
 ),
 
@@ -48,6 +61,8 @@ rolled as (
         coalesce(lag(closing) over (partition by tenant_id, reference order by period), 0) as last_closing
     from (
         select * from deferred
+        union all
+        select * from unbilled
         union all
         select * from costs
         union all

@@ -217,16 +217,34 @@ def test_verification_names_what_moved(acme: Installation) -> None:
         done = acme.run("close", "2026-09", "--tenant", "acme", *arguments)
         assert done.returncode == 0, done.stderr
     assert "closed" in acme.run("close", "--tenant", "acme", "--status").stdout
-    (file,) = ledger_files(acme.lake)["closed_revenue"]
+    for relation, column in (("closed_revenue", "recognised"), ("closed_balances", "billed")):
+        (file,) = ledger_files(acme.lake)[relation]
+        rows = acme.lake.read_file(file).to_pylist()
+        _replace(acme, file, [{**row, column: row[column] + 1} for row in rows])
+        (verified,) = period_closes.verify(settings, "acme")
+        assert any("rows that the ledger has" in sentence for sentence in verified.moved)
+        _replace(acme, file, rows)
+    (file,) = ledger_files(acme.lake)["closed_journal"]
     rows = acme.lake.read_file(file).to_pylist()
-    _replace(acme, file, [{**row, "recognised": row["recognised"] + 1} for row in rows])
-    (verified,) = period_closes.verify(settings, "acme")
-    assert any("revenue" in sentence for sentence in verified.moved)
+    _replace(acme, file, rows[1:])
+    done = acme.run("close", "2026-09", "--tenant", "acme", "--verify")
+    assert done.returncode == 1 and "2026-09: moved" in done.stdout
+    assert "rows that the ledger has" in done.stderr
     _replace(acme, file, rows)
 
+
+def test_accounts_that_are_named_anew_move_no_closed_month(acme: Installation) -> None:
+    settings = acme.settings
+    period_closes.prepare(settings, "acme", "2026-09", by="alice")
+    period_closes.approve(settings, "acme", "2026-09", by="bob")
     tenant = settings.tenants_dir / "acme" / "tenant.yaml"
     tenant.write_text(tenant.read_text() + 'accounts: {revenue: "4001"}\n')
     billing.run(settings, date(2026, 11, 2))
-    done = acme.run("close", "2026-09", "--tenant", "acme", "--verify")
-    assert done.returncode == 1 and "2026-09: moved" in done.stdout
-    assert "account 4000 is now 4001" in done.stderr
+    (verified,) = period_closes.verify(settings, "acme")
+    assert not verified.moved
+    with duckdb.connect(str(settings.serving_path), read_only=True) as serving:
+        accounts = serving.execute(
+            "select distinct period, account from marts.journal_entries"
+            " where tenant_id = 'acme' and account_role = 'revenue' order by all"
+        ).fetchall()
+    assert accounts == [("2026-09", "4000"), ("2026-10", "4001")]

@@ -19,7 +19,7 @@ payments as (
 
     select
         *,
-        case when provider is null then 'cash' else 'clearing' end as money_role
+        {{ money_role('method', 'provider') }} as money_role
     from {{ ref('stg_ratehouse__payments') }}
 
 ),
@@ -36,8 +36,8 @@ moved as (
 
     select
         postings.tenant_id,
-        case when flows.source_type = 'payment' or postings.kind in ('applied', 'released', 'unmatched') then 'payment' else flows.source_type end as kind,
-        coalesce(case when postings.kind in ('applied', 'released', 'unmatched') then postings.payment_id end, flows.source_id) as source_id,
+        case when flows.source_type = 'payment' or postings.kind in ('applied', 'released', 'unmatched', 'held', 'freed') then 'payment' else flows.source_type end as kind,
+        coalesce(case when postings.kind in ('applied', 'released', 'unmatched', 'held', 'freed') then postings.payment_id end, flows.source_id) as source_id,
         {{ local_date('postings.moved_at', 'tenants.timezone') }} as posted_on,
         payments.customer_id,
         payments.currency,
@@ -63,6 +63,22 @@ moved as (
                 { 'role': 'receivable', 'amount': postings.amount },
                 { 'role': case when flows.source_type = 'dispute' then 'disputes' else payments.money_role end, 'amount': -postings.amount }
             ]
+            when 'held' then [
+                { 'role': 'unapplied_cash', 'amount': postings.amount },
+                { 'role': 'intercompany', 'amount': -postings.amount }
+            ]
+            when 'freed' then [
+                { 'role': 'intercompany', 'amount': postings.amount },
+                { 'role': 'unapplied_cash', 'amount': -postings.amount }
+            ]
+            when 'returned_from_held' then [
+                { 'role': 'intercompany', 'amount': postings.amount },
+                { 'role': 'receivable', 'amount': -postings.amount }
+            ]
+            when 'granted_again' then [
+                { 'role': 'unapplied_cash', 'amount': postings.amount },
+                { 'role': 'receivable', 'amount': -postings.amount }
+            ]
             when 'returned_from_rest' then [
                 { 'role': 'unapplied_cash', 'amount': postings.amount },
                 { 'role': 'receivable', 'amount': -postings.amount }
@@ -78,7 +94,10 @@ moved as (
         on
             postings.tenant_id = flows.tenant_id
             and postings.flow_id = flows.flow_id
-    where postings.kind in ('received', 'applied', 'released', 'unmatched', 'returned', 'returned_from_rest')
+    where postings.kind in (
+            'received', 'applied', 'released', 'unmatched', 'held', 'freed', 'granted_again', 'returned', 'returned_from_rest',
+            'returned_from_held'
+        )
 
 ),
 
@@ -145,61 +164,28 @@ fees as (
         select
             *,
             case when source_id in (select dispute_id from dispute_states where dispute_states.tenant_id = balance_transactions.tenant_id) then 0 else fee end
-            - case when reporting_category in ('fee', 'stripe_fee', 'stripe_fx_fee', 'network_cost', 'tax', 'tax_fee') then gross else 0 end as taken
+            - case when {{ is_processor_fee('reporting_category') }} then gross else 0 end as taken
         from {{ ref('stg_ratehouse__balance_transactions') }} as balance_transactions
     ) as movements
     where movements.taken <> 0 and movements.available_on is not null
 
 ),
 
--- Money that the processor changed into the currency of the account: it leaves clearing in the one and enters it in the other. What the rate
--- of the processor differs from that of the day is a gain or a loss.
 exchanged as (
 
     select
-        movements.tenant_id,
+        tenant_id,
         'exchange' as kind,
-        movements.balance_transaction_id as source_id,
-        movements.available_on as posted_on,
+        balance_transaction_id as source_id,
+        moved_on as posted_on,
         cast(null as varchar) as customer_id,
-        unnest([sources.currency, movements.currency]) as currency,
+        currency,
         cast(null as varchar) as invoice_id,
-        unnest([
-            [
-                { 'role': 'fx_gain_loss', 'amount': sources.amount },
-                { 'role': 'clearing', 'amount': -sources.amount }
-            ],
-            [
-                { 'role': 'clearing', 'amount': movements.gross },
-                { 'role': 'fx_gain_loss', 'amount': -movements.gross }
-            ]
-        ]) as sides
-    from {{ ref('stg_ratehouse__balance_transactions') }} as movements
-    inner join (
-        select
-            tenant_id,
-            unnest([payment_id, provider_id]) as source_id,
-            'payment' as kind,
-            currency,
-            amount
-        from payments
-        where status = 'succeeded'
-        union
-        select
-            tenant_id,
-            refund_id as source_id,
-            'refund' as kind,
-            currency,
-            -amount as amount
-        from {{ ref('stg_ratehouse__refund_states') }}
-        where coalesce(status, 'succeeded') = 'succeeded' and state_no = 1
-    ) as sources
-        on
-            movements.tenant_id = sources.tenant_id
-            and movements.source_id = sources.source_id
-            and movements.currency <> sources.currency
-            and case sources.kind when 'refund' then movements.reporting_category = 'refund' else movements.reporting_category in ('charge', 'payment') end
-    where movements.available_on is not null
+        [
+            { 'role': 'fx_gain_loss', 'amount': -amount },
+            { 'role': 'clearing', 'amount': amount }
+        ] as sides
+    from {{ ref('int_accounting__exchanges') }}
 
 ),
 
@@ -245,46 +231,89 @@ draws as (
 
 ),
 
--- What is given up is a loss; what comes in after all takes it back.
+-- What is given up is a loss; what comes in after all takes it back, or is income of its own where the tenant has an account for it.
 given_up as (
 
     select
-        receivables.tenant_id,
-        'write_off' as kind,
-        receivables.invoice_id as source_id,
-        {{ local_date('receivables.written_off_at', 'tenants.timezone') }} as posted_on,
-        receivables.customer_id,
-        receivables.currency,
-        receivables.invoice_id,
-        [
-            { 'role': 'bad_debt', 'amount': receivables.written_off_amount + receivables.recovered_amount },
-            { 'role': 'receivable', 'amount': -receivables.written_off_amount - receivables.recovered_amount }
-        ] as sides
-    from {{ ref('int_payments__receivables') }} as receivables
-    inner join tenants on receivables.tenant_id = tenants.tenant_id
-    where receivables.written_off_at is not null
-    union all
-    select
-        receivables.tenant_id,
-        'recovery' as kind,
-        concat_ws('|', receivables.invoice_id, postings.payment_id) as source_id,
-        {{ local_date('postings.moved_at', 'tenants.timezone') }} as posted_on,
-        receivables.customer_id,
-        receivables.currency,
-        receivables.invoice_id,
-        [
-            { 'role': 'receivable', 'amount': -postings.opens },
-            { 'role': 'bad_debt', 'amount': postings.opens }
-        ] as sides
-    from {{ ref('int_payments__receivables') }} as receivables
-    inner join {{ ref('int_payments__postings') }} as postings
+        given_up.tenant_id,
+        unnest(['write_off', 'recovery']) as kind,
+        unnest([given_up.invoice_id, concat_ws('|', given_up.invoice_id, given_up.payment_id)]) as source_id,
+        {{ local_date('given_up.moved_at', 'tenants.timezone') }} as posted_on,
+        invoices.customer_id,
+        invoices.currency,
+        given_up.invoice_id,
+        unnest([
+            [
+                { 'role': 'bad_debt', 'amount': given_up.amount + given_up.recovered_amount },
+                { 'role': 'receivable', 'amount': -given_up.amount - given_up.recovered_amount }
+            ],
+            [
+                { 'role': 'receivable', 'amount': given_up.recovered_amount },
+                {
+                    'role': case when {{ has_account('tenants.document', 'recovery_income') }} then 'recovery_income' else 'bad_debt' end,
+                    'amount': -given_up.recovered_amount
+                }
+            ]
+        ]) as sides
+    from {{ ref('int_payments__given_up') }} as given_up
+    inner join {{ ref('stg_ratehouse__issued_invoices') }} as invoices
         on
-            receivables.tenant_id = postings.tenant_id
-            and receivables.invoice_id = postings.invoice_id
-            and postings.kind in ('applied', 'unmatched')
-            and receivables.written_off_at < postings.moved_at
-            and receivables.written_off_at < postings.applied_at
-    inner join tenants on receivables.tenant_id = tenants.tenant_id
+            given_up.tenant_id = invoices.tenant_id
+            and given_up.invoice_id = invoices.invoice_id
+    inner join tenants on given_up.tenant_id = tenants.tenant_id
+
+),
+
+-- What of the open amounts will not be paid, as it changes from one month end to the next, where the tenant has an account for it.
+allowed as (
+
+    select
+        allowances.tenant_id,
+        'allowance' as kind,
+        allowances.currency as source_id,
+        allowances.as_of as posted_on,
+        cast(null as varchar) as customer_id,
+        allowances.currency,
+        cast(null as varchar) as invoice_id,
+        [
+            { 'role': 'bad_debt', 'amount': allowances.change },
+            { 'role': 'allowance', 'amount': -allowances.change }
+        ] as sides
+    from (
+        select
+            tenant_id,
+            currency,
+            as_of,
+            allowance - coalesce(lag(allowance) over (partition by tenant_id, currency order by as_of), 0) as change
+        from {{ ref('int_accounting__allowances') }}
+    ) as allowances
+    inner join tenants on allowances.tenant_id = tenants.tenant_id
+    where {{ has_account('tenants.document', 'allowance') }}
+
+),
+
+-- A tax that the customer keeps is owed by its tax office once it is certified; until then the certificate is what is owed.
+withheld as (
+
+    select
+        withholdings.tenant_id,
+        'withholding' as kind,
+        withholdings.invoice_id as source_id,
+        {{ local_date('withholdings.moved_at', 'tenants.timezone') }} as posted_on,
+        invoices.customer_id,
+        invoices.currency,
+        withholdings.invoice_id,
+        [
+            { 'role': 'withholding_receivable', 'amount': withholdings.withheld_change - withholdings.certified_change },
+            { 'role': 'withheld_tax', 'amount': withholdings.certified_change },
+            { 'role': 'receivable', 'amount': -withholdings.withheld_change }
+        ] as sides
+    from {{ ref('int_payments__withholdings') }} as withholdings
+    inner join {{ ref('stg_ratehouse__issued_invoices') }} as invoices
+        on
+            withholdings.tenant_id = invoices.tenant_id
+            and withholdings.invoice_id = invoices.invoice_id
+    inner join tenants on withholdings.tenant_id = tenants.tenant_id
 
 ),
 
@@ -316,7 +345,7 @@ accepted as (
         where replaced_at is not null
     ) as decisions
     inner join tenants on decisions.tenant_id = tenants.tenant_id
-    where decisions.action = 'accept' and decisions.area in ('bank', 'processor') and decisions.item_status <> 'fee_variance' and decisions.account_role is not null
+    where {{ is_booked_acceptance('decisions') }}
 
 ),
 
@@ -339,6 +368,10 @@ sided as (
         select * from draws
         union all
         select * from given_up
+        union all
+        select * from allowed
+        union all
+        select * from withheld
         union all
         select * from accepted
     ) as every

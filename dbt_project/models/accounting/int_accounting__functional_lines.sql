@@ -32,6 +32,7 @@ rated as (
         -- Balances that remember the rates of what they hold, and which sign adds to them.
         case lines.account_role
             when 'receivable' then 1
+            when 'withholding_receivable' then 1
             when 'contract_asset' then 1
             when 'deferred_revenue' then -1
             when 'refund_liability' then -1
@@ -39,7 +40,7 @@ rated as (
             when 'unapplied_cash' then -1
             else 0
         end as side,
-        case when lines.account_role in ('receivable', 'unapplied_cash') then lines.sub_ledger else lines.contract_id end as holder
+        case when lines.account_role in ('receivable', 'withholding_receivable', 'unapplied_cash') then lines.sub_ledger else lines.contract_id end as holder
     from lines
     inner join tenants on lines.tenant_id = tenants.tenant_id
     left join rates

@@ -59,8 +59,10 @@ taxes as (
         on
             lines.tenant_id = invoices.tenant_id
             and lines.invoice_id = invoices.invoice_id
+    inner join {{ ref('stg_ratehouse__tenants') }} as tenants on lines.tenant_id = tenants.tenant_id
     inner join {{ ref('currencies') }} as currencies on lines.currency = currencies.currency
-    where lines.line_type = 'tax'
+    -- A customer's day may be one ahead of the tenant's: the document is booked as a whole once the tenant has it too.
+    where lines.line_type = 'tax' and invoices.bill_date <= {{ local_date('tenants.billing_as_of', 'tenants.timezone') }}
     union all
     -- A void document is taken back on its day.
     select
@@ -163,5 +165,5 @@ select
 from postings
 group by
     tenant_id, kind, owner, posted_on, performance_period, line.role, currency, sub_ledger,
-    case when line.role not in ('receivable', 'tax_payable', 'cash', 'clearing', 'unapplied_cash') then contract_id end
+    case when line.role not in ('receivable', 'withholding_receivable', 'tax_payable', 'cash', 'clearing', 'unapplied_cash') then contract_id end
 having sum(line.amount) <> 0

@@ -1,5 +1,7 @@
 -- What was billed, credited, refunded and paid on a contract, by day and in minor units: its own events, and the issued lines
 -- of its subscriptions. A bill counts from the day it is due without condition (606-10-45-4).
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+{{ config(materialized='by_contract') }}
 with
 
 contracts as (
@@ -10,7 +12,7 @@ contracts as (
 
 stated as (
 
-    select * from {{ ref('stg_ratehouse__contracts') }}
+    select * from {{ ref('int_revenue__stated_contracts') }}
 
 ),
 

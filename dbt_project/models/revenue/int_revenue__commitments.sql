@@ -112,9 +112,11 @@ select
     period,
     as_of,
     cast(sum(amount) as hugeint) as amount,
+    {%- for months in (12, 24) %}
     cast(sum({{ divide_half_up(
-        '(amount * ' ~ served('service_end', 'commits_until', 'cast(month_start + to_months(13) as date)', "'ratable_month'") ~ ')',
+        '(amount * ' ~ served('service_end', 'commits_until', 'cast(month_start + to_months(' ~ (months + 1) ~ ') as date)', "'ratable_month'") ~ ')',
         served('service_end', 'commits_until', 'commits_until', "'ratable_month'")
-    ) }}) as hugeint) as amount_12_months
+    ) }}) as hugeint) as amount_{{ months }}_months{{ ',' if not loop.last }}
+    {%- endfor %}
 from committed
 group by tenant_id, contract_id, charge, period, as_of

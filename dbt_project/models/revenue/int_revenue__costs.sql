@@ -16,7 +16,7 @@ costs as (
         contract_id,
         recorded_at,
         unnest({{ json_elements('costs') }}) as document
-    from {{ ref('stg_ratehouse__contracts') }}
+    from {{ ref('int_revenue__stated_contracts') }}
 
 ),
 

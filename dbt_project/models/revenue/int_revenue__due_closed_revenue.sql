@@ -16,17 +16,13 @@ recognised as (
 
 contracts as (
 
-    select * from {{ ref('int_revenue__contracts') }}
+    select * from {{ ref('int_revenue__booked_contracts') }}
 
 ),
 
 closed as (
 
-    select
-        tenant_id,
-        max(period) as last_period
-    from {{ ref('stg_ratehouse__closed_periods') }}
-    group by tenant_id
+    select * from {{ ref('int_revenue__last_closes') }}
 
 )
 

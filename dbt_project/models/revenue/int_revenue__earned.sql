@@ -1,5 +1,7 @@
 -- All revenue by what is known now, in minor units: one row per contract, obligation, performance month and the month that it falls into,
 -- none for zero. What of it was posted is settled by closes (int_revenue__recognised).
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+{{ config(materialized='by_contract') }}
 with
 
 parts as (

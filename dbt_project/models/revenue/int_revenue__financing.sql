@@ -9,7 +9,7 @@ contracts as (
         stated.tenant_id,
         stated.contract_id,
         {{ to_scaled('cast(' ~ json_text('stated.financing', 'annual_rate') ~ ' as decimal(28, 12))', 12) }} as rate
-    from {{ ref('stg_ratehouse__contracts') }} as stated
+    from {{ ref('int_revenue__stated_contracts') }} as stated
     where stated.financing is not null
 
 ),
@@ -28,13 +28,24 @@ schedules as (
 obligations as (
 
     select
-        tenant_id,
-        contract_id,
-        obligation_id,
-        max(satisfied_on) as satisfied_on
-    from {{ ref('int_revenue__obligations') }}
-    where recognise = 'point_in_time'
-    group by tenant_id, contract_id, obligation_id
+        promised.tenant_id,
+        promised.contract_id,
+        promised.obligation_id,
+        coalesce(max(promised.satisfied_on), max(deliveries.effective_on)) as satisfied_on
+    from {{ ref('int_revenue__obligations') }} as promised
+    inner join {{ ref('int_revenue__stated_contracts') }} as stated
+        on
+            promised.tenant_id = stated.tenant_id
+            and promised.contract_id = stated.contract_id
+            and promised.telling = stated.telling
+    left join {{ ref('stg_ratehouse__contract_events') }} as deliveries
+        on
+            promised.tenant_id = deliveries.tenant_id
+            and promised.contract_id = deliveries.contract_id
+            and promised.obligation_id = {{ json_text('deliveries.data', 'obligation_id') }}
+            and deliveries.type = 'delivered'
+    where promised.recognise = 'point_in_time'
+    group by promised.tenant_id, promised.contract_id, promised.obligation_id
 
 ),
 

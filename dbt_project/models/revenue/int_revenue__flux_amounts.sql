@@ -17,7 +17,7 @@ units as (
 
 contracts as (
 
-    select * from {{ ref('int_revenue__contracts') }}
+    select * from {{ ref('int_revenue__booked_contracts') }}
 
 ),
 
@@ -179,7 +179,7 @@ journal as (
         contract_id,
         strftime(posted_on, '%Y-%m') as period,
         case when bool_and(functional_amount is not null) then cast(-sum(functional_amount) as hugeint) end as functional_amount
-    from {{ ref('int_accounting__functional_lines') }}
+    from {{ ref('int_accounting__journal') }}
     where account_role in ('revenue', 'breakage_revenue', 'contra_revenue') and contract_id is not null
     group by tenant_id, contract_id, strftime(posted_on, '%Y-%m')
 

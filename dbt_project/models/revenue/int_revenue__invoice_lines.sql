@@ -1,5 +1,7 @@
 -- Issued lines net of tax, with the day they were billed and how they are earned: as the charge says, by day or month as the tenant says.
 -- A discount is earned as the charge it reduces.
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+{{ config(materialized='by_contract') }}
 with
 
 lines as (
@@ -100,4 +102,4 @@ left join periods
     on
         lines.tenant_id = periods.tenant_id
         and lines.subscription_id = periods.subscription_id
-where lines.line_type <> 'tax'
+where lines.line_type <> 'tax' and lines.subscription_id is not null

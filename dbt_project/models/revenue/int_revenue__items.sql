@@ -1,5 +1,7 @@
 -- What a subscription that is its own contract earns by its own days: every issued line that is not usage and not void, the shift between charges that carry
 -- an SSP, and fees that are served before they are billed. Usage is in `int_revenue__usage`.
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+{{ config(materialized='by_contract') }}
 with
 
 lines as (
@@ -46,17 +48,18 @@ billed as (
 
 ),
 
--- What is billed at the start for charges with an SSP is one price of several obligations (606-10-32-31).
-started as (
+first_bills as (
 
     select
-        *,
-        min(bill_date) over (partition by tenant_id, subscription_id) as first_bill_date
+        tenant_id,
+        subscription_id,
+        min(bill_date) as bill_date
     from valid_lines
-    where subscription_id is not null
+    group by tenant_id, subscription_id
 
 ),
 
+-- What is billed at the start for charges with an SSP is one price of several obligations (606-10-32-31).
 bundled as (
 
     select
@@ -64,7 +67,7 @@ bundled as (
         started.subscription_id as contract_id,
         started.charge as obligation_id,
         'start' as pool,
-        started.first_bill_date as as_of,
+        started.bill_date as as_of,
         min(started.customer_id) as customer_id,
         min(started.currency) as currency,
         arg_min(started.recognise, started.line_id) as recognise,
@@ -72,10 +75,15 @@ bundled as (
         max(started.earned_before) as ends_on,
         sum({{ money_to_minor('started.amount', 'currencies.minor_digits') }}) as billed,
         {{ to_scaled('cast(max(started.ssp) as decimal(38, 12))', 12) }} as weight
-    from started
+    from valid_lines as started
+    inner join first_bills
+        on
+            started.tenant_id = first_bills.tenant_id
+            and started.subscription_id = first_bills.subscription_id
+            and started.bill_date = first_bills.bill_date
     inner join currencies on started.currency = currencies.currency
-    where started.bill_date = started.first_bill_date and started.ssp is not null
-    group by started.tenant_id, started.subscription_id, started.charge, started.first_bill_date
+    where started.ssp is not null
+    group by started.tenant_id, started.subscription_id, started.charge, started.bill_date
 
 ),
 

@@ -1,23 +1,34 @@
 -- A subscription that is its own contract: each item is earned over its own days of service, a one-time charge on the day of its service,
 -- so a credit line takes back what it credits in the months it credits; usage as it is used. Only the months that an item touches.
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+{{ config(materialized='by_contract') }}
 with
 
 month_ends as (
 
+    select * from {{ ref('int_revenue__month_ends') }}
+    where subscription_id is not null
+
+),
+
+-- Where the days of each month stand on the scales of schedules.
+calendar as (
+
     select
-        tenant_id,
-        contract_id,
-        subscription_id,
-        period,
         month_start,
-        as_of,
-        minor_digits,
-        {%- for name, day in [('start', 'month_start'), ('end', 'as_of + 1'), ('year', 'cast(month_start + to_months(13) as date)')] %}
+        {%- for name, day in [
+            ('start', 'month_start'), ('end', 'as_of + 1'),
+            ('year', 'cast(month_start + to_months(13) as date)'), ('two_years', 'cast(month_start + to_months(25) as date)')
+        ] %}
         cast({{ schedule_position(day, "'ratable_day'") }} as bigint) as {{ name }}_in_days,
         cast({{ schedule_position(day, "'ratable_month'") }} as bigint) as {{ name }}_in_months{{ ',' if not loop.last }}
         {%- endfor %}
-    from {{ ref('int_revenue__month_ends') }}
-    where subscription_id is not null
+    from (
+        select distinct
+            month_start,
+            as_of
+        from month_ends
+    ) as months
 
 ),
 
@@ -52,10 +63,10 @@ touched as (
         month_ends.minor_digits,
         items.amount as allocated,
         items.end_position - items.start_position as service,
-        {%- for name in ('start', 'end', 'year') %}
+        {%- for name in ('start', 'end', 'year', 'two_years') %}
         least(
             greatest(
-                case items.recognise when 'ratable_month' then month_ends.{{ name }}_in_months else month_ends.{{ name }}_in_days end,
+                case items.recognise when 'ratable_month' then calendar.{{ name }}_in_months else calendar.{{ name }}_in_days end,
                 items.start_position
             ),
             items.end_position
@@ -71,6 +82,7 @@ touched as (
             and month_ends.subscription_id = items.subscription_id
             and month_ends.as_of >= items.starts_on
             and month_ends.month_start < greatest(items.ends_on, items.starts_on + 1)
+    inner join calendar on month_ends.month_start = calendar.month_start
 
 ),
 
@@ -88,6 +100,7 @@ by_days as (
         allocated,
         case when is_complete then allocated else {{ share_of_minor('allocated', 'served_by_end', 'service') }} end as recognised_to_date,
         case when is_complete then allocated else {{ share_of_minor('allocated', 'served_by_year', 'service') }} end as recognised_in_a_year,
+        case when is_complete then allocated else {{ share_of_minor('allocated', 'served_by_two_years', 'service') }} end as recognised_in_two_years,
         case
             when is_first then 0
             when was_complete then allocated
@@ -111,6 +124,7 @@ by_use as (
         case when month_ends.as_of + 1 >= usage.service_end then usage.amount else usage.amount_to_date end as allocated,
         usage.amount_to_date as recognised_to_date,
         case when month_ends.as_of + 1 >= usage.service_end then usage.amount else usage.amount_to_date end as recognised_in_a_year,
+        case when month_ends.as_of + 1 >= usage.service_end then usage.amount else usage.amount_to_date end as recognised_in_two_years,
         coalesce(lag(usage.amount_to_date) over (
             partition by month_ends.tenant_id, month_ends.contract_id, usage.charge, usage.item_id order by month_ends.as_of
         ), 0) as recognised_before

@@ -1,4 +1,7 @@
 -- Every complete month of a contract since its first fact. `as_of` is the month's last day.
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+-- depends_on: {{ ref('int_revenue__new_months') }}
+{{ config(materialized='by_contract', carried={'period': 'new_months.period', 'month_start': 'new_months.month_start', 'as_of': 'new_months.as_of'}) }}
 with
 
 contracts as (

@@ -1,4 +1,4 @@
--- What each contract promises, in versions: a modification replaces the fields it gives from its day on. An obligation
+-- What each telling of a contract promises, in versions: a modification replaces the fields it gives from its day on. An obligation
 -- of a modification that is a contract of its own shares no price with the others: `price_group`.
 with
 
@@ -23,6 +23,7 @@ documents as (
     select
         tenant_id,
         contract_id,
+        telling,
         signed_on as valid_from,
         '' as event_id,
         'contract' as price_group,
@@ -30,13 +31,18 @@ documents as (
     from contracts
     union all
     select
-        tenant_id,
-        contract_id,
-        effective_on as valid_from,
-        event_id,
-        case when treatment = 'separate' then event_id else 'contract' end as price_group,
-        unnest({{ json_elements(json_part('data', 'obligations')) }}) as document
-    from modifications
+        contracts.tenant_id,
+        contracts.contract_id,
+        contracts.telling,
+        modifications.effective_on as valid_from,
+        modifications.event_id,
+        case when modifications.treatment = 'separate' then modifications.event_id else 'contract' end as price_group,
+        unnest({{ json_elements(json_part('modifications.data', 'obligations')) }}) as document
+    from contracts
+    inner join modifications
+        on
+            contracts.tenant_id = modifications.tenant_id
+            and contracts.contract_id = modifications.contract_id
 
 ),
 
@@ -46,7 +52,7 @@ named_once as (
     select *
     from documents
     qualify count(*) over (
-        partition by tenant_id, contract_id, valid_from, event_id, {{ json_text('document', 'obligation_id') }}
+        partition by tenant_id, contract_id, telling, valid_from, event_id, {{ json_text('document', 'obligation_id') }}
     ) = 1
 
 ),
@@ -57,6 +63,7 @@ versions as (
     select
         tenant_id,
         contract_id,
+        telling,
         {{ json_text('document', 'obligation_id') }} as obligation_id,
         valid_from,
         coalesce(lead(valid_from) over history, date '9999-12-31') as valid_before,
@@ -69,7 +76,7 @@ versions as (
         {{ fold_json_patches('document', 'history') }} as document
     from named_once
     window history as (
-        partition by tenant_id, contract_id, {{ json_text('document', 'obligation_id') }}
+        partition by tenant_id, contract_id, telling, {{ json_text('document', 'obligation_id') }}
         order by valid_from, event_id
     )
 
@@ -78,6 +85,7 @@ versions as (
 select
     tenant_id,
     contract_id,
+    telling,
     obligation_id,
     valid_from,
     valid_before,

@@ -1,4 +1,7 @@
--- Every contract at every month end, in minor units: the movements of the month and the totals to date.
+-- Every contract at every month end as it is derived now, in minor units: totals to date. What closed months have been posted with is in int_revenue__balances.
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+-- depends_on: {{ ref('int_revenue__new_months') }}
+{{ config(materialized='by_contract', carried={'period': 'new_months.period', 'as_of': 'new_months.as_of', 'interest': '0'}) }}
 with
 
 month_ends as (
@@ -103,69 +106,33 @@ totals as (
     select
         *,
         {%- for name in ('invoiced', 'documented', 'credited', 'refunded', 'paid', 'recognised', 'interest') %}
-        sum({{ name }}) over to_date as {{ name }}_to_date,
+        sum({{ name }}) over to_date as {{ name }}_to_date{{ ',' if not loop.last }}
         {%- endfor %}
-        coalesce(lag(refund_liability) over to_date, 0) as opening_refund_liability
     from movements
     window to_date as (partition by tenant_id, contract_id order by as_of)
-
-),
-
--- The customer may still walk away: a bill counts only as far as it is paid or performed (606-10-55-284).
-unconditional as (
-
-    select
-        totals.*,
-        contracts.currency,
-        contracts.minor_digits,
-        case
-            when contracts.cancellable then least(totals.invoiced_to_date, greatest(totals.paid_to_date, totals.recognised_to_date))
-            else totals.invoiced_to_date
-        end as billed_to_date,
-        case
-            when contracts.cancellable then least(
-                totals.invoiced_to_date - totals.invoiced,
-                greatest(totals.paid_to_date - totals.paid, totals.recognised_to_date - totals.recognised)
-            )
-            else totals.invoiced_to_date - totals.invoiced
-        end as opening_billed
-    from totals
-    inner join contracts
-        on
-            totals.tenant_id = contracts.tenant_id
-            and totals.contract_id = contracts.contract_id
-
-),
-
-positions as (
-
-    select
-        *,
-        billed_to_date - opening_billed as billed,
-        billed_to_date - credited_to_date - refunded_to_date - recognised_to_date - refund_liability + interest_to_date as net_position
-    from unconditional
 
 )
 
 select
-    tenant_id,
-    contract_id,
-    period,
-    as_of,
-    currency,
-    minor_digits,
-    billed,
-    credited,
-    refunded,
-    recognised,
-    interest,
-    refund_liability,
-    documented_to_date,
-    billed_to_date,
-    credited_to_date,
-    refunded_to_date,
-    paid_to_date,
-    recognised_to_date,
-    net_position,
-    net_position - (billed - credited - refunded - recognised - (refund_liability - opening_refund_liability) + interest) as opening_position
-from positions
+    totals.tenant_id,
+    totals.contract_id,
+    totals.period,
+    totals.as_of,
+    totals.interest,
+    totals.refund_liability,
+    totals.documented_to_date,
+    -- The customer may still walk away: a bill counts only as far as it is paid or performed (606-10-55-284).
+    case
+        when contracts.cancellable then least(totals.invoiced_to_date, greatest(totals.paid_to_date, totals.recognised_to_date))
+        else totals.invoiced_to_date
+    end as billed_to_date,
+    totals.credited_to_date,
+    totals.refunded_to_date,
+    totals.paid_to_date,
+    totals.recognised_to_date,
+    totals.interest_to_date
+from totals
+inner join contracts
+    on
+        totals.tenant_id = contracts.tenant_id
+        and totals.contract_id = contracts.contract_id

@@ -8,7 +8,7 @@ contracts as (
     select
         stated.*,
         contracts.minor_digits
-    from {{ ref('stg_ratehouse__contracts') }} as stated
+    from {{ ref('int_revenue__stated_contracts') }} as stated
     inner join {{ ref('int_revenue__contracts') }} as contracts
         on
             stated.tenant_id = contracts.tenant_id
@@ -34,10 +34,11 @@ obligations as (
     select
         tenant_id,
         contract_id,
+        telling,
         sum(price) as price
     from {{ ref('int_revenue__obligations') }}
     where price_group = 'contract'
-    group by tenant_id, contract_id
+    group by tenant_id, contract_id, telling
 
 ),
 
@@ -56,6 +57,7 @@ fixed as (
         on
             contracts.tenant_id = obligations.tenant_id
             and contracts.contract_id = obligations.contract_id
+            and contracts.telling = obligations.telling
 
 ),
 

@@ -1,7 +1,7 @@
 -- How far each obligation is satisfied at every month end and in every epoch of the contract so far, as an exact ratio of integers; never
 -- rounded, never above 1. In an epoch that has ended it is the ratio of its last day; after a prospective modification it counts
--- from there: what is transferred since ÷ what then remained. `numerator_in_a_year`: as it will be twelve months on by
--- what is known now.
+-- from there: what is transferred since ÷ what then remained. `numerator_in_a_year`, `numerator_in_two_years`: as it will be then by
+-- what is known now. A removed obligation is satisfied by what was transferred of it before, `kept_numerator` ÷ `kept_denominator` of what it was.
 with
 
 month_ends as (
@@ -18,8 +18,13 @@ epochs as (
 
 obligations as (
 
-    select * from {{ ref('int_revenue__standalone_prices') }}
-    where refusal is null
+    select prices.*
+    from {{ ref('int_revenue__standalone_prices') }} as prices
+    inner join {{ ref('int_revenue__contracts') }} as contracts
+        on
+            prices.tenant_id = contracts.tenant_id
+            and prices.contract_id = contracts.contract_id
+            and prices.telling = contracts.telling
 
 ),
 
@@ -51,7 +56,10 @@ terms as (
         epochs.epoch,
         epochs.starts_on as epoch_starts_on,
         month_ends.as_of < epochs.ends_before or obligations.price_group <> 'contract' as is_last_epoch,
-        case when obligations.price_group = 'contract' then least(month_ends.as_of, epochs.ends_before - 1) else month_ends.as_of end as measured_on,
+        least(
+            case when obligations.price_group = 'contract' then least(month_ends.as_of, epochs.ends_before - 1) else month_ends.as_of end,
+            case when obligations.is_removed then obligations.valid_from - 1 else month_ends.as_of end
+        ) as measured_on,
         obligations.*
     from month_ends
     inner join epochs
@@ -146,7 +154,8 @@ parts as (
         {%- for name, before, transferred, measure in [
             ('part', 'measured_on + 1', 'transferred', 'measured * measurable_before'),
             ('part_in_a_year', 'month_start + to_months(13)', 'transferred', 'measured * measurable_before'),
-            ('part_before', 'epoch_starts_on', 'transferred_before', 'measured_before * measurable'),
+            ('part_in_two_years', 'month_start + to_months(25)', 'transferred', 'measured * measurable_before'),
+            ('part_before', 'least(epoch_starts_on, measured_on + 1)', 'transferred_before', 'measured_before * measurable'),
             ('part_without_breakage', 'measured_on + 1', 'transferred', 'measured * measurable_before'),
         ] %}
         case
@@ -195,13 +204,15 @@ select
     effective_ssp,
     -- Stated since this epoch began: the price of what remains, where it is not what is left of an older one.
     epoch = 0 or ssp_from >= epoch_starts_on as is_ssp_stated,
-    case when is_done or whole <= gone then 1 else whole - gone end as denominator,
-    {%- for name, part in [('numerator', 'part'), ('numerator_in_a_year', 'part_in_a_year'), ('numerator_without_breakage', 'part_without_breakage')] %}
+    case when is_removed or is_done or whole <= gone then 1 else whole - gone end as denominator,
+    {%- for name, part in [('numerator', 'part'), ('numerator_in_a_year', 'part_in_a_year'), ('numerator_in_two_years', 'part_in_two_years'), ('numerator_without_breakage', 'part_without_breakage')] %}
     case
         -- Nothing is left to transfer after a modification; nothing is promised yet before one.
-        when is_done or (whole <= gone and epoch > 0) then 1
+        when is_removed or is_done or (whole <= gone and epoch > 0) then 1
         when whole <= gone then 0
         else least({{ part }}, whole) - gone
-    end as {{ name }}{{ ',' if not loop.last }}
+    end as {{ name }},
     {%- endfor %}
+    case when is_done or whole <= gone then 1 else whole - gone end as kept_denominator,
+    case when is_done then 1 when whole <= gone then 0 else least(part, whole) - gone end as kept_numerator
 from remaining

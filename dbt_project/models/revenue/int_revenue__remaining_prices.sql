@@ -1,5 +1,6 @@
 -- The stand-alone selling price by which an obligation shares what a contract starts an epoch with: the one stated with the
--- modification, else what is left of the earlier one, the price × (1 − progress) of every epoch since it was stated.
+-- modification, else what is left of the earlier one, the price × (1 − progress) of every epoch since it was stated. What is removed keeps the price of
+-- what the epoch had transferred of it by then: nothing, where the removal starts one.
 with
 
 progress as (
@@ -59,21 +60,28 @@ left_over as (
 )
 
 select
-    progress.tenant_id,
-    progress.contract_id,
-    progress.obligation_id,
-    progress.as_of,
-    progress.epoch,
-    progress.effective_ssp,
+    tenant_id,
+    contract_id,
+    obligation_id,
+    as_of,
+    epoch,
+    effective_ssp,
     case
-        when progress.is_removed then cast(0 as decimal(38, 12))
-        when progress.is_ssp_stated then progress.effective_ssp
-        else greatest(coalesce(left_over.ssp, progress.effective_ssp), 0)
+        when is_removed then cast({{ prorate('ssp', 'kept_numerator', 'kept_denominator') }} as decimal(38, 12))
+        else ssp
     end as remaining_ssp
-from progress
-left join left_over
-    on
-        progress.tenant_id = left_over.tenant_id
-        and progress.contract_id = left_over.contract_id
-        and progress.obligation_id = left_over.obligation_id
-        and progress.epoch = left_over.epoch
+from (
+    select
+        progress.*,
+        case
+            when progress.is_ssp_stated then progress.effective_ssp
+            else greatest(coalesce(left_over.ssp, progress.effective_ssp), 0)
+        end as ssp
+    from progress
+    left join left_over
+        on
+            progress.tenant_id = left_over.tenant_id
+            and progress.contract_id = left_over.contract_id
+            and progress.obligation_id = left_over.obligation_id
+            and progress.epoch = left_over.epoch
+) as priced

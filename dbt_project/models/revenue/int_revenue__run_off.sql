@@ -90,6 +90,7 @@ promises as (
         on
             progress.tenant_id = obligations.tenant_id
             and progress.contract_id = obligations.contract_id
+            and contracts.telling = obligations.telling
             and progress.obligation_id = obligations.obligation_id
             and progress.as_of >= obligations.valid_from
             and progress.as_of < obligations.valid_before

@@ -57,6 +57,7 @@ looked_back as (
         obligation_id,
         cast(month_start + to_months(2) as date) - 1 as as_of,
         epoch,
+        is_removed,
         numerator,
         denominator
     from progress
@@ -81,6 +82,10 @@ priced as (
             when progress.is_last_epoch then {{ divide_half_up('(coalesce(allocations.allocated, 0) * progress.numerator_in_a_year)', 'progress.denominator') }}
             else coalesce(allocations.recognised, 0)
         end) as hugeint) as recognised_in_a_year,
+        cast(sum(case
+            when progress.is_last_epoch then {{ divide_half_up('(coalesce(allocations.allocated, 0) * progress.numerator_in_two_years)', 'progress.denominator') }}
+            else coalesce(allocations.recognised, 0)
+        end) as hugeint) as recognised_in_two_years,
         -- What expired unredeemed.
         cast(sum(coalesce(
             allocations.recognised - {{ divide_half_up('(allocations.allocated * progress.numerator_without_breakage)', 'progress.denominator') }}, 0
@@ -88,6 +93,9 @@ priced as (
         -- Performance of earlier months at the price of today (606-10-50-12A).
         cast(sum(case
             when progress.epoch < looked_back.epoch then coalesce(allocations.recognised, 0)
+            -- Of what was removed since, in parts of what was transferred by then.
+            when progress.epoch = looked_back.epoch and progress.is_removed and not looked_back.is_removed
+                then {{ divide_half_up('(coalesce(allocations.allocated, 0) * looked_back.numerator * progress.kept_denominator)', '(looked_back.denominator * greatest(progress.kept_numerator, 1))') }}
             when progress.epoch = looked_back.epoch
                 then {{ divide_half_up('(coalesce(allocations.allocated, 0) * looked_back.numerator)', 'looked_back.denominator') }}
             else 0
@@ -113,10 +121,11 @@ priced as (
 with_invoices as (
 
     select
-        priced.* exclude (allocated, recognised_to_date, recognised_in_a_year, breakage_to_date, performed_before),
+        priced.* exclude (allocated, recognised_to_date, recognised_in_a_year, recognised_in_two_years, breakage_to_date, performed_before),
         priced.allocated + coalesce(invoiced.invoiced, 0) as allocated,
         case when priced.recognise = 'as_invoiced' then priced.allocated + coalesce(invoiced.invoiced, 0) else priced.recognised_to_date end as recognised_to_date,
         case when priced.recognise = 'as_invoiced' then priced.allocated + coalesce(invoiced.invoiced, 0) else priced.recognised_in_a_year end as recognised_in_a_year,
+        case when priced.recognise = 'as_invoiced' then priced.allocated + coalesce(invoiced.invoiced, 0) else priced.recognised_in_two_years end as recognised_in_two_years,
         case when priced.recognise = 'usage' then priced.breakage_to_date else 0 end as breakage_to_date,
         case
             when priced.recognise = 'as_invoiced' then

@@ -1,8 +1,10 @@
--- What is posted to closed months and to the first open one, in minor units: a closed month keeps what was posted when it was closed; what turns
--- out different since keeps its performance month and posts to the first open one.
+-- All revenue as it is posted, in minor units: a closed month keeps what was posted when it was closed; what turns out different since keeps its
+-- performance month and posts to the first open one, also where that one still runs (int_revenue__recognised has complete months).
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+{{ config(materialized='by_contract') }}
 with
 
-earned as {{ not_materialized() }}(
+earned as (
 
     select * from {{ ref('int_revenue__earned') }}
 
@@ -18,23 +20,9 @@ posted as (
 
 ),
 
-tenants as (
-
-    select
-        tenant_id,
-        strftime({{ local_date('billing_as_of', 'timezone') }}, '%Y-%m') as running_period
-    from {{ ref('stg_ratehouse__tenants') }}
-
-),
-
 closed as (
 
-    select
-        tenant_id,
-        max(period) as last_period,
-        strftime(last_day(cast(max(period) || '-01' as date)) + 1, '%Y-%m') as open_period
-    from {{ ref('stg_ratehouse__closed_periods') }}
-    group by tenant_id
+    select * from {{ ref('int_revenue__last_closes') }}
 
 ),
 
@@ -55,23 +43,22 @@ kept as (
 ),
 
 -- What closed months differ by from what was posted goes to the first open one.
-outstanding as (
+settled as (
 
+    select * from kept
+    union all
     select
         earned.tenant_id,
         earned.contract_id,
         earned.obligation_id,
         earned.period,
-        closed.open_period as posting_period,
+        greatest(earned.posting_period, closed.open_period) as posting_period,
         earned.method,
         earned.recognised,
         earned.breakage,
         case when earned.posting_period <= closed.last_period then earned.recognised else earned.prior_performance end as prior_performance
     from earned
-    inner join closed
-        on
-            earned.tenant_id = closed.tenant_id
-            and earned.posting_period <= closed.open_period
+    left join closed on earned.tenant_id = closed.tenant_id
     union all
     select
         kept.tenant_id,
@@ -85,19 +72,6 @@ outstanding as (
         -kept.recognised as prior_performance
     from kept
     inner join closed on kept.tenant_id = closed.tenant_id
-
-),
-
-settled as (
-
-    select * from kept
-    union all
-    select outstanding.*
-    from outstanding
-    inner join tenants
-        on
-            outstanding.tenant_id = tenants.tenant_id
-            and outstanding.posting_period < tenants.running_period
 
 )
 

@@ -1,6 +1,8 @@
 -- Usage that is earned as it is used (the right-to-invoice expedient, 606-10-55-18): what each slice and group came to by every month end that
 -- it touches, priced in the order of use. A slice that was billed has earned what it was billed by its end; one that was not, what it
 -- is rated. A discount of usage is earned with it.
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+{{ config(materialized='by_contract') }}
 with
 
 lines as (

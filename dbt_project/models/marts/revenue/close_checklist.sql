@@ -1,19 +1,26 @@
 -- What must hold before a month is closed, month by month. A check that fails names by how much and where to look.
 with
 
-months as (
-
-    select distinct
-        tenant_id,
-        period,
-        as_of
-    from {{ ref('int_revenue__month_ends') }}
-
-),
-
 tenants as (
 
     select * from {{ ref('stg_ratehouse__tenants') }}
+
+),
+
+-- Also a month that is to be closed and of which no contract is recognised.
+months as (
+
+    select
+        tenant_id,
+        period
+    from {{ ref('int_revenue__month_ends') }}
+    union
+    select
+        closes.tenant_id,
+        closes.period
+    from {{ ref('stg_ratehouse__period_closes') }} as closes
+    inner join tenants on closes.tenant_id = tenants.tenant_id
+    where closes.period < strftime({{ local_date('tenants.billing_as_of', 'tenants.timezone') }}, '%Y-%m')
 
 ),
 
@@ -41,7 +48,7 @@ sub_ledger as (
         positions.tenant_id,
         positions.period,
         sum(abs(positions.net_position - coalesce(journal.position, 0))) as difference
-    from {{ ref('int_revenue__positions') }} as positions
+    from {{ ref('int_revenue__balances') }} as positions
     left join (
         select
             month_ends.tenant_id,
@@ -49,7 +56,7 @@ sub_ledger as (
             month_ends.as_of,
             -sum(lines.amount) as position
         from {{ ref('int_revenue__month_ends') }} as month_ends
-        inner join {{ ref('int_accounting__lines') }} as lines
+        inner join {{ ref('int_accounting__journal') }} as lines
             on
                 month_ends.tenant_id = lines.tenant_id
                 and month_ends.contract_id = lines.contract_id
@@ -62,6 +69,31 @@ sub_ledger as (
             and positions.contract_id = journal.contract_id
             and positions.as_of = journal.as_of
     group by positions.tenant_id, positions.period
+
+),
+
+-- The accounts of money against their sub-ledgers, at the end of the month or the last day before it on which they moved.
+money as (
+
+    select
+        tenant_id,
+        period,
+        sum(abs(residual)) as difference
+    from (
+        select
+            months.tenant_id,
+            months.period,
+            ledger.residual
+        from months
+        inner join {{ ref('ledger_proofs') }} as ledger
+            on
+                months.tenant_id = ledger.tenant_id
+                and last_day(cast(months.period || '-01' as date)) >= ledger.as_of
+        qualify row_number() over (
+            partition by months.tenant_id, months.period, ledger.account_role, ledger.currency order by ledger.as_of desc
+        ) = 1
+    )
+    group by tenant_id, period
 
 ),
 
@@ -86,16 +118,24 @@ unpriced as (
 
 ),
 
+opened as (
+
+    select * from {{ ref('int_revenue__last_closes') }}
+
+),
+
+-- A row of a closed month that was refused since then waits with those of the first open one.
 rejected as (
 
     select
         rejected_rows.tenant_id,
-        strftime({{ local_date('rejected_rows.recorded_at', 'tenants.timezone') }}, '%Y-%m') as period,
+        strftime(greatest({{ local_date('rejected_rows.recorded_at', 'tenants.timezone') }}, opened.opens_on), '%Y-%m') as period,
         count(*) as items
     from {{ ref('rejected_rows') }} as rejected_rows
     inner join tenants on rejected_rows.tenant_id = tenants.tenant_id
+    left join opened on rejected_rows.tenant_id = opened.tenant_id
     where not rejected_rows.replayed
-    group by rejected_rows.tenant_id, strftime({{ local_date('rejected_rows.recorded_at', 'tenants.timezone') }}, '%Y-%m')
+    group by rejected_rows.tenant_id, strftime(greatest({{ local_date('rejected_rows.recorded_at', 'tenants.timezone') }}, opened.opens_on), '%Y-%m')
 
 ),
 
@@ -197,6 +237,18 @@ checks as (
         on
             months.tenant_id = sub_ledger.tenant_id
             and months.period = sub_ledger.period
+    union all
+    select
+        months.tenant_id,
+        months.period,
+        'journal_equals_cash_sub_ledgers' as check_name,
+        coalesce(money.difference, 0) as difference,
+        'ledger_proofs' as evidence
+    from months
+    left join money
+        on
+            months.tenant_id = money.tenant_id
+            and months.period = money.period
     union all
     select
         months.tenant_id,

@@ -7,7 +7,7 @@ positions as (
     select
         positions.*,
         greatest(positions.net_position, 0) as liability
-    from {{ ref('int_revenue__positions') }} as positions
+    from {{ ref('int_revenue__balances') }} as positions
 
 ),
 

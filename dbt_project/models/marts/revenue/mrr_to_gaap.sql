@@ -9,7 +9,7 @@ with
 
 contracts as (
 
-    select * from {{ ref('int_revenue__contracts') }}
+    select * from {{ ref('int_revenue__booked_contracts') }}
 
 ),
 

@@ -1,3 +1,5 @@
+-- depends_on: {{ ref('int_revenue__changed_contracts') }}
+{{ config(materialized='by_contract') }}
 with
 
 recognised as (
@@ -14,7 +16,7 @@ recognised as (
 
 contracts as (
 
-    select * from {{ ref('int_revenue__contracts') }}
+    select * from {{ ref('int_revenue__booked_contracts') }}
 
 )
 

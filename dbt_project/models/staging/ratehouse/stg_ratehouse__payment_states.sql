@@ -1,55 +1,23 @@
--- Every telling of a payment, in order. Of those told at one instant the one that ends the payment is the last. A table, for all that has to
--- do with money reads it; what was told once needs no order.
-{{ config(materialized='table') }}
+-- Every telling of a payment, in order: what was told once needs none, and is read where it lies.
 with
 
-payments as (
+histories as (
 
-    select * from {{ source('raw', 'payments') }}
-
-),
-
-clocks as (
-
-    select * from {{ ref('stg_ratehouse__tenant_clocks') }}
-
-),
-
-tellings as {{ not_materialized() }}(
-
-    select
-        payments.* exclude (source),
-        {{ hash_key('payments.tenant_id', 'payments.payment_id') }} as payment_key
-    from payments
-    inner join clocks on payments.tenant_id = clocks.tenant_id
-    where payments.recorded_at <= clocks.known_as_of
-
-),
-
--- By key, and so perhaps a few that were told once: their order is of one.
-told_again as (
-
-    select payment_key
-    from tellings
-    group by payment_key
-    having count(*) > 1
+    select * from {{ ref('stg_ratehouse__payment_histories') }}
 
 )
 
 select
-    * exclude (batch_id, payment_key),
+    payments.* exclude (source, batch_id),
     cast(1 as bigint) as state_no,
     cast(null as timestamp with time zone) as replaced_at
-from tellings
-where payment_key not in (select payment_key from told_again)
+from {{ source('raw', 'payments') }} as payments
+inner join {{ ref('stg_ratehouse__tenant_clocks') }} as clocks on payments.tenant_id = clocks.tenant_id
+left join histories
+    on
+        payments.tenant_id = histories.tenant_id
+        and payments.payment_id = histories.payment_id
+        and histories.state_no = 1
+where payments.recorded_at <= clocks.known_as_of and histories.payment_id is null
 union all
-select
-    * exclude (batch_id, payment_key),
-    row_number() over in_order as state_no,
-    lead(recorded_at) over in_order as replaced_at
-from tellings
-where payment_key in (select payment_key from told_again)
-window in_order as (
-    partition by tenant_id, payment_id
-    order by recorded_at, {{ payment_status_rank('status') }}, batch_id
-)
+select * from histories
