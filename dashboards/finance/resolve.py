@@ -1,7 +1,7 @@
 """One item of the reconciliation, both of its sides, and what a person decides: what it belongs with, or that it stands as it is.
 
 Belongs here: what the decision is about, and what could be the other side. Does not belong here: what a decision does,
-which is SQL, and appending it, which is `ratehouse.matches` and `ratehouse.acceptances`.
+which is SQL, and appending it, which is `ratehouse.matches`, `ratehouse.acceptances` and `ratehouse.cash_decisions`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboards import data, figures
 from dashboards.finance import shell
-from ratehouse import acceptances, matches
+from ratehouse import acceptances, cash_decisions, matches
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
@@ -50,13 +50,20 @@ def show(tenant: data.Row, area: str, item: data.Row) -> None:
     if item["status"] in ("accepted", "acceptance_without_effect"):
         _withdraw(tenant_id, area, item)
         return
+    if item["status"] in ("entity_mismatch", "intercompany"):
+        _claim(tenant_id, item, is_held=item["status"] == "intercompany")
+    if item["status"] == "withholding_tax":
+        _certify(tenant_id, item)
     if about is None:
         st.caption(
             "What explains this is a fact of its own system: a credit note, a rate, a statement of the bank."
         )
     else:
         _decide(tenant_id, area, item, about)
-    if item["status"] not in ("matched", "match_without_effect") and item["currency"] is not None:
+    if (
+        item["status"] not in (*acceptances.SETTLED, *acceptances.WITHOUT_EFFECT)
+        and item["currency"] is not None
+    ):
         _accept(tenant_id, area, item)
 
 
@@ -173,6 +180,71 @@ def _accept(tenant_id: str, area: str, item: data.Row) -> None:
             ).is_new
         )
     )
+
+
+def _claim(tenant_id: str, item: data.Row, *, is_held: bool) -> None:
+    """Keep the payment's money for the entity that it names, or give it back to its customer's account."""
+    with st.form("claim", border=True):
+        if is_held:
+            st.markdown(
+                f"**Held for {item['counterpart']}: release it, and it waits on the customer's account again**"
+            )
+            entity = ""
+        else:
+            st.markdown("**The money is another company's: hold it for that company**")
+            entity = st.text_input("Legal entity", value=item["counterpart"] or "", key="claim_entity")
+        left, right = st.columns(2)
+        by = left.text_input("Who you are", key="claim_by")
+        reason = right.text_input("Why", key="claim_reason")
+        if not st.form_submit_button("Release it" if is_held else "Hold it"):
+            return
+    payment_id = item["reference"]
+
+    def say(lake: Lake) -> bool:
+        if is_held:
+            return cash_decisions.release(
+                lake, tenant_id=tenant_id, payment_id=payment_id, by=by, reason=reason
+            ).is_new
+        return cash_decisions.hold(
+            lake, tenant_id=tenant_id, payment_id=payment_id, entity=entity, by=by, reason=reason
+        ).is_new
+
+    _note(say)
+
+
+def _certify(tenant_id: str, item: data.Row) -> None:
+    """The certificate of a tax that was kept came, or none will."""
+    with st.form("certify", border=True):
+        st.markdown("**The customer kept a tax: its certificate came, or none will**")
+        came = st.radio(
+            "Certificate",
+            ["received", "refused"],
+            format_func=figures.label,
+            horizontal=True,
+            key="certify_status",
+        )
+        number = st.text_input("Its number", key="certify_number")
+        left, right = st.columns(2)
+        by = left.text_input("Who you are", key="certify_by")
+        reason = right.text_input("Why", key="certify_reason")
+        if not st.form_submit_button("Note it"):
+            return
+
+    def say(lake: Lake) -> bool:
+        withheld = cash_decisions.find_withheld(
+            Settings.load().serving_path, tenant_id=tenant_id, invoice_number=item["reference"]
+        )
+        return cash_decisions.certify(
+            lake,
+            withheld,
+            tenant_id=tenant_id,
+            status=came,
+            by=by,
+            reason=reason,
+            number=number.strip() or None,
+        ).is_new
+
+    _note(say)
 
 
 def _withdraw(tenant_id: str, area: str, item: data.Row) -> None:

@@ -13,7 +13,7 @@ from dashboards.finance import shell
 MOVEMENTS = {
     "billed": "Billed",
     "recognised": "Recognised",
-    "modified": "Modified",
+    "modified": "Caught up",
     "credited": "Credited",
     "refunded": "Refunded",
     "interest": "Interest",

@@ -8,6 +8,8 @@ select
     balances.receivable,
     balances.contract_asset,
     balances.contract_liability,
+    balances.liability_current,
+    balances.contract_liability - balances.liability_current as liability_later,
     balances.refund_liability,
     balances.currency
 from marts.contract_balances as balances

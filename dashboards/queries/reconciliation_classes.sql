@@ -9,6 +9,6 @@ select
     count(*) as items,
     sum(difference) as difference
 from marts.reconciliation_items
-where tenant_id = $tenant and area = $area and status not in ('matched', 'accepted')
+where tenant_id = $tenant and area = $area and not list_contains($settled, status)
 group by status, currency
 order by items desc, status, currency

@@ -3,6 +3,7 @@ select
     status,
     reference,
     rule,
+    reason,
     counterpart,
     decided_by,
     decided_at,
@@ -15,5 +16,5 @@ select
     event_count,
     age_days
 from marts.reconciliation_items
-where tenant_id = $tenant and area = $area and (status = $status or ($status = '' and status not in ('matched', 'accepted')))
+where tenant_id = $tenant and area = $area and (status = $status or ($status = '' and not list_contains($settled, status)))
 order by age_days desc nulls last, abs(difference) desc nulls last, reference

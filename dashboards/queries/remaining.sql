@@ -5,7 +5,10 @@ select
     remaining.obligation_id,
     case when remaining.excluded_reason is null then remaining.rpo else 0 end as rpo,
     case when remaining.excluded_reason is null then remaining.rpo_12_months else 0 end as rpo_12_months,
-    case when remaining.excluded_reason is null then remaining.rpo - remaining.rpo_12_months else 0 end as rpo_later,
+    case when remaining.excluded_reason is null then remaining.rpo_13_24_months else 0 end as rpo_13_24_months,
+    case when remaining.excluded_reason is null then remaining.rpo - remaining.rpo_12_months - remaining.rpo_13_24_months else 0 end as rpo_later,
+    case when remaining.excluded_reason is null then remaining.rpo_deferred else 0 end as rpo_deferred,
+    case when remaining.excluded_reason is null then remaining.rpo - remaining.rpo_deferred else 0 end as rpo_backlog,
     case when remaining.excluded_reason is not null then remaining.rpo else 0 end as excluded,
     remaining.excluded_reason,
     remaining.currency

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import streamlit as st
 
@@ -31,11 +32,20 @@ def main() -> None:
         st.subheader(f"Learned since {period} was closed", anchor=False)
         _since(data.query("learned_since_close", tenant_id, period=period))
         made.behind("revenue_by_period", query="learned_since_close", key="close_since")
+        _corrections(data.query("corrections", tenant_id, period=period))
     rows = data.query("deferred_revenue", tenant_id)
     if rows:
         st.subheader("Deferred revenue, less contract assets", anchor=False)
         currency = shell.choose_currency({row["currency"] for row in rows}, tenant["currency"], "close")
         _deferred([row for row in rows if row["currency"] == currency], currency)
+    tied = data.query("ledger_tie_out", tenant_id, period=period)
+    if tied:
+        st.subheader("Journal and sub-ledgers", anchor=False)
+        _tied(tied)
+    batches = data.query("journal_batches", tenant_id, period=period)
+    if batches:
+        st.subheader("In the accounting system", anchor=False)
+        _batches(batches)
     st.subheader(f"What {period} posts", anchor=False)
     _posted(tenant_id, period)
 
@@ -120,6 +130,100 @@ def _since(rows: Sequence[data.Row]) -> None:
     st.caption(
         "Revenue of the month by what is known now. The closed month does not move: the difference stands where it was posted."
     )
+
+
+def _corrections(rows: Sequence[data.Row]) -> None:
+    if not rows:
+        return
+    shell.table(
+        [
+            {
+                **row,
+                "account_role": figures.label(row["account_role"]),
+                "debit": _side(row["debit"], row["currency"]),
+                "credit": _side(row["credit"], row["currency"]),
+                "functional_debit": _side(row["functional_debit"], row["functional_currency"]),
+                "functional_credit": _side(row["functional_credit"], row["functional_currency"]),
+            }
+            for row in rows
+        ],
+        {
+            "posted_in": shell.text("Posted in", "small"),
+            "account": shell.text("Account", "small"),
+            "account_role": shell.text("Role"),
+            "debit": shell.figure("Debit"),
+            "credit": shell.figure("Credit"),
+            "currency": shell.text("Currency", "small"),
+            "functional_debit": shell.figure("Debit, own currency"),
+            "functional_credit": shell.figure("Credit, own currency"),
+            "entries": shell.count("Entries"),
+        },
+    )
+    st.caption(
+        "Corrections: what else the month would post by what is known now, less what it was closed with."
+    )
+    made.behind("journal_entries", query="corrections", key="close_corrections")
+
+
+def _side(amount: Decimal | None, currency: str) -> str:
+    return figures.amount(amount, currency) if amount else ""
+
+
+def _tied(rows: Sequence[data.Row]) -> None:
+    shell.table(
+        [
+            {
+                **row,
+                "account_role": figures.label(row["account_role"]),
+                **{
+                    name: figures.amount(row[name], row["currency"])
+                    for name in ("sub_ledger_balance", "journal_balance", "difference")
+                },
+                "explained_amount": _side(row["explained_amount"], row["currency"]),
+                "explanation": row["explanation"] or "",
+            }
+            for row in rows
+        ],
+        {
+            "account": shell.text("Account", "small"),
+            "account_role": shell.text("Role"),
+            "sub_ledger": shell.text("Sub-ledger"),
+            "sub_ledger_balance": shell.figure("Sub-ledger"),
+            "journal_balance": shell.figure("Journal"),
+            "explained_amount": shell.figure("Explained"),
+            "explanation": shell.text("By"),
+            "difference": shell.figure("Difference"),
+            "currency": shell.text("Currency", "small"),
+        },
+    )
+    made.behind("ledger_tie_out", query="ledger_tie_out", key="close_tied")
+
+
+def _batches(rows: Sequence[data.Row]) -> None:
+    shell.table(
+        [
+            {
+                **row,
+                "target": figures.label(row["target"]),
+                "amount": figures.amount(row["amount"], row["currency"]),
+                "unposted_amount": _side(row["unposted_amount"], row["currency"]),
+                "first_external_id": row["first_external_id"] or "",
+            }
+            for row in rows
+        ],
+        {
+            "target": shell.text("System"),
+            "entries": shell.count("Entries"),
+            "posted_entries": shell.count("Posted"),
+            "unposted_entries": shell.count("Not posted"),
+            "refused_entries": shell.count("Refused"),
+            "amount": shell.figure("Debits"),
+            "unposted_amount": shell.figure("Not posted"),
+            "currency": shell.text("Currency", "small"),
+            "first_external_id": shell.text("First id there"),
+        },
+    )
+    made.behind("journal_batches", query="journal_batches", key="close_batches")
 
 
 def _deferred(rows: Sequence[data.Row], currency: str) -> None:

@@ -33,6 +33,7 @@ def main() -> None:
         shell.empty(
             "check_circle", "Nothing is open", "Every issued invoice is paid, credited or written off."
         )
+        _withholdings(data.query("withholding_taxes", tenant_id))
         return
     currency = shell.choose_currency({row["currency"] for row in aging}, tenant["currency"], "receivables")
     aging = [row for row in aging if row["currency"] == currency]
@@ -52,6 +53,7 @@ def main() -> None:
     _months(months, currency)
     st.subheader("Open invoices", anchor=False)
     _invoices(tenant_id, data.query("open_invoices", tenant_id, currency=currency), currency)
+    _withholdings(data.query("withholding_taxes", tenant_id))
     st.subheader("Dunning", anchor=False)
     _dunning(actions, tenant["billing_as_of"], currency)
 
@@ -220,6 +222,28 @@ def _invoices(tenant_id: str, rows: Sequence[data.Row], currency: str) -> None:
         st.switch_page(
             "views/invoices.py", query_params={"tenant": tenant_id, "invoice": rows[picked]["invoice_number"]}
         )
+
+
+def _withholdings(rows: Sequence[data.Row]) -> None:
+    """Taxes that customers kept, and whether their certificates have come."""
+    if not rows:
+        return
+    st.subheader("Withholding tax", anchor=False)
+    amounts = ("withheld_amount", "certified_amount", "waiting_amount")
+    shell.table(
+        [{**row, **{name: figures.amount(row[name], row["currency"]) for name in amounts}} for row in rows],
+        {
+            "invoice_number": shell.text("Invoice"),
+            "customer": shell.text("Customer"),
+            "currency": shell.text("Currency", "small"),
+            "withheld_on": shell.day("Kept since"),
+            "age_days": shell.count("Days"),
+            "withheld_amount": shell.figure("Kept"),
+            "certified_amount": shell.figure("Certified"),
+            "waiting_amount": shell.figure("Waits for a certificate"),
+            "certificate_numbers": shell.text("Certificates"),
+        },
+    )
 
 
 def _dunning(rows: Sequence[data.Row], billing_as_of: datetime, currency: str) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboards import data, figures
 from dashboards.finance import resolve, shell
+from ratehouse.acceptances import SETTLED
 
 # Area -> its name and what is held against what.
 AREAS = {
@@ -20,8 +21,6 @@ AREAS = {
     "ledger": ("Ledger", "Issued documents against what their facts say now."),
     "revenue": ("Revenue", "Schedules against what they are schedules of."),
 }
-# What nobody has to look at.
-SETTLED = ("matched", "accepted")
 
 
 def main() -> None:
@@ -33,6 +32,8 @@ def main() -> None:
     _chain(data.query("usage_to_cash", tenant_id))
     totals = data.query("reconciliation_totals", tenant_id)
     _proofs(data.query("cash_proofs", tenant_id))
+    _ledger(data.query("ledger_proofs", tenant_id))
+    _fees(data.query("processor_fees", tenant_id))
     st.subheader("What matches and what does not", anchor=False)
     _areas(totals)
     st.subheader("Exceptions and matches", anchor=False)
@@ -92,6 +93,61 @@ def _proofs(rows: Sequence[data.Row]) -> None:
     )
 
 
+def _ledger(rows: Sequence[data.Row]) -> None:
+    """The accounts of money as the journal has them and as everything that is in them says."""
+    if not rows:
+        return
+    st.subheader("Accounts of money proven", anchor=False)
+    amounts = ("journal_balance", "sub_ledger_balance", "residual")
+    shell.table(
+        [
+            {
+                **row,
+                "account_role": figures.label(row["account_role"]),
+                **{name: figures.amount(row[name], row["currency"]) for name in amounts},
+            }
+            for row in rows
+        ],
+        {
+            "account_role": shell.text("Account"),
+            "currency": shell.text("Currency", "small"),
+            "as_of": shell.day("Last moved"),
+            "journal_balance": shell.figure("Journal", help="Debits less credits to date."),
+            "sub_ledger_balance": shell.figure(
+                "Documents and money", help="What documents, payments, the processor and decisions add up to."
+            ),
+            "days": shell.count("Days proven"),
+            "residual": shell.figure(
+                "Residual", help="Signed, of the worst day. Anything but zero fails the build and the close."
+            ),
+        },
+    )
+
+
+def _fees(rows: Sequence[data.Row]) -> None:
+    """What processors took by card type and region, and what of it is not as agreed."""
+    if not rows:
+        return
+    st.subheader("Fees of processors", anchor=False)
+    amounts = ("gross_amount", "fee_amount", "variance_amount")
+    shell.table(
+        [{**row, **{name: figures.amount(row[name], row["currency"]) for name in amounts}} for row in rows],
+        {
+            "period": shell.text("Month", "small"),
+            "provider": shell.text("Processor", "small"),
+            "method": shell.text("Card or method", "small"),
+            "country": shell.text("Country", "small"),
+            "currency": shell.text("Currency", "small"),
+            "payments": shell.count("Payments"),
+            "gross_amount": shell.figure("Gross"),
+            "fee_amount": shell.figure("Fees"),
+            "variances": shell.count("Not as agreed"),
+            "variance_amount": shell.figure("Taken too much", help="Signed; against `collection.fees`."),
+        },
+        rows_shown=8,
+    )
+
+
 def _chain(rows: Sequence[data.Row]) -> None:
     if not rows:
         shell.empty("bolt", "Nothing was rated yet", "Usage and fees are rated by every run.")
@@ -148,7 +204,7 @@ def _areas(totals: Sequence[data.Row]) -> None:
 
 def _classes(tenant_id: str, area: str) -> None:
     """What is wrong, by class and age."""
-    rows = data.query("reconciliation_classes", tenant_id, area=area)
+    rows = data.query("reconciliation_classes", tenant_id, area=area, settled=SETTLED)
     if not rows:
         return
     shell.table(
@@ -183,18 +239,23 @@ def _items(tenant: data.Row, area: str, statuses: Sequence[str]) -> None:
         format_func=lambda code: figures.label(code) if code else "Every exception",
         key=f"reconciliation_class_{area}",
     )
-    rows = data.query("reconciliation_items", tenant_id, area=area, status=status or "")
+    rows = data.query("reconciliation_items", tenant_id, area=area, status=status or "", settled=SETTLED)
     counted = {"event_count": shell.count("Events")} if area == "usage" else {}
     sided = (
         {}
         if area == "usage"
-        else {"counterpart": shell.text("Matched with"), "rule": shell.text("Rule", "small")}
+        else {
+            "counterpart": shell.text("Matched with"),
+            "rule": shell.text("Rule", "small"),
+            "reason": shell.text("Reason", "small"),
+        }
     )
     picked = shell.table(
         [
             {
                 **row,
                 "status": figures.label(row["status"]),
+                "reason": figures.label(row["reason"]) if row["reason"] else "",
                 **{
                     name: _written(row[name], row["currency"])
                     for name in ("expected_amount", "actual_amount", "difference")

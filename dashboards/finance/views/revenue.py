@@ -12,7 +12,15 @@ import streamlit as st
 from dashboards import data, figures
 from dashboards.finance import contract, made, rollforward, shell
 
-REPORTS = ("Roll-forward", "Waterfall", "Contract balances", "Remaining obligations", "By method")
+REPORTS = (
+    "Roll-forward",
+    "Waterfall",
+    "Contract balances",
+    "Unbilled",
+    "Remaining obligations",
+    "By method",
+    "Judgements",
+)
 EXCLUDED = {
     "right_to_invoice": "right to invoice (606-10-50-14b)",
     "original_term_one_year": "original term of a year or less (606-10-50-14a)",
@@ -50,9 +58,13 @@ def main() -> None:
         chosen = _waterfall(tenant_id, currency)
     else:
         period = str(st.selectbox("Month", periods, key="revenue_period"))
-        show = {"Contract balances": _balances, "Remaining obligations": _remaining, "By method": _by_method}[
-            str(report)
-        ]
+        show = {
+            "Contract balances": _balances,
+            "Unbilled": _unbilled,
+            "Remaining obligations": _remaining,
+            "By method": _by_method,
+            "Judgements": _judgements,
+        }[str(report)]
         chosen = show(tenant_id, period, currency)
     if chosen is not None:
         contract.show(tenant_id, chosen, key="revenue_contract")
@@ -210,6 +222,8 @@ def _balances(tenant_id: str, period: str, currency: str) -> str | None:
         "receivable": "Receivable",
         "contract_asset": "Contract asset",
         "contract_liability": "Contract liability",
+        "liability_current": "Of it current",
+        "liability_later": "Of it later",
         "refund_liability": "Refund liability",
     }
     for column, name in zip(
@@ -236,6 +250,36 @@ def _balances(tenant_id: str, period: str, currency: str) -> str | None:
     return chosen
 
 
+def _unbilled(tenant_id: str, period: str, currency: str) -> str | None:
+    rows = data.query("unbilled", tenant_id, period=period, currency=currency)
+    ages = {
+        "age_0_30": "0-30 days",
+        "age_31_60": "31-60 days",
+        "age_61_90": "61-90 days",
+        "age_over_90": "Over 90 days",
+    }
+    for column, (name, label) in zip(st.columns(4), ages.items(), strict=True):
+        column.metric(
+            label,
+            figures.money(sum((row[name] for row in rows), ZERO), currency),
+            border=True,
+            height="stretch",
+        )
+    names = {
+        "opening": "Opening",
+        "accrued": "Accrued",
+        "invoiced": "Invoiced",
+        "other": "Other",
+        "closing": "Unbilled",
+        **ages,
+    }
+    return _contracts(
+        [{**row, "next_bill_on": figures.day(row["next_bill_on"])} for row in rows],
+        tuple(names), {**names, "next_bill_on": "Next bill"}, "unbilled", ("unbilled_revenue",), currency,
+        f"{tenant_id}-unbilled-{period}.csv",
+    )  # fmt: skip
+
+
 def _remaining(tenant_id: str, period: str, currency: str) -> str | None:
     rows = data.query("remaining", tenant_id, period=period, currency=currency)
     rows = [
@@ -245,10 +289,14 @@ def _remaining(tenant_id: str, period: str, currency: str) -> str | None:
     names = {
         "rpo": "Remaining",
         "rpo_12_months": "Within 12 months",
+        "rpo_13_24_months": "In months 13 to 24",
         "rpo_later": "Later",
+        "rpo_deferred": "Of it billed",
+        "rpo_backlog": "Not billed",
         "excluded": "Left out",
     }
-    for column, name in zip(st.columns(4), names, strict=True):
+    first_four = ("rpo", "rpo_12_months", "rpo_13_24_months", "rpo_later")
+    for column, name in zip(st.columns(4), first_four, strict=True):
         column.metric(
             names[name],
             figures.money(sum((row[name] for row in rows), ZERO), currency),
@@ -309,6 +357,26 @@ def _by_method(tenant_id: str, period: str, currency: str) -> str | None:
         {"obligation_id": "Obligation", "period": "Performed in", "recognised": "Recognised",
          "prior_performance": "Of earlier months"},
         "revenue_rows", ("revenue_by_period",), currency, f"{tenant_id}-revenue-{period}-{method}.csv",
+    )  # fmt: skip
+
+
+def _judgements(tenant_id: str, period: str, currency: str) -> str | None:
+    rows = data.query("judgements", tenant_id, period=period, currency=currency)
+    shown = [
+        {
+            **row,
+            "judged_on": figures.day(row["judged_on"]),
+            "kind": figures.label(row["kind"]),
+            **{name: row[name] or "" for name in ("basis", "reviewed_by", "evidence")},
+        }
+        for row in rows
+    ]
+    names = {"estimate": "Estimate", "included": "Included", "constrained": "Constrained"}
+    return _contracts(
+        shown, tuple(names),
+        {"judged_on": "On", "kind": "Judgement", "subject": "Of", "conclusion": "Conclusion", **names,
+         "basis": "Basis", "reviewed_by": "Reviewed by", "evidence": "Evidence"},
+        "judgements", ("judgements",), currency, f"{tenant_id}-judgements-{period}.csv",
     )  # fmt: skip
 
 

@@ -71,8 +71,9 @@ plans:
   p: {name: Plan, interval: month, anchor: calendar,
       charges: {base: {type: recurring, timing: advance, model: flat, amount: "100.00", description: Base fee}}}
 """
-_TILL_DUNNING = """\
+_TILL_SETTINGS = """\
 dunning: {retry_days: [3, 60], steps: [{after_days: 5, actions: [remind]}, {after_days: 40, actions: [remind, suspend]}]}
+affiliates: [{entity: Till UK Ltd, number_prefix: UK-}]
 """
 
 
@@ -98,7 +99,7 @@ def build(home: Path) -> Settings:
         (folder / "price_books").mkdir(parents=True)
         text = _TENANT.format(name=name, title=title, currency=currency, zone=zone, prefix=prefix)
         if name == "till":
-            text += _TILL_DUNNING
+            text += _TILL_SETTINGS
         (folder / "tenant.yaml").write_text(text, encoding="utf-8")
         (folder / "price_books" / "1.yaml").write_text(book, encoding="utf-8")
     settings = Settings.load(home, environ={})
@@ -237,6 +238,15 @@ def _land_till(lake: Lake) -> None:
                 "status": "failed",
                 "failure_class": "soft",
                 "attempted_at": paid,
+            },
+            {
+                **money,
+                "payment_id": "pay-3",
+                "customer_id": "c2",
+                "invoice_number": "UK-77",
+                "amount": "15.00",
+                "status": "succeeded",
+                "settled_at": paid,
             },
         ],
         "payouts": [

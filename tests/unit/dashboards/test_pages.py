@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -222,8 +223,20 @@ def test_receivables_are_by_age_and_customer(home: Path) -> None:
     assert list(invoices["days_overdue"]) == [14, 0]
 
 
+def table_with(test: AppTest, column: str) -> pd.DataFrame:
+    """The table of a page that has the column."""
+    (found,) = (frame.value for frame in test.dataframe if column in frame.value.columns)
+    return found
+
+
 def test_reconciliation_goes_from_usage_to_cash(home: Path) -> None:
     test = page("reconciliation", tenant="shop")
+    accounts = table_with(test, "sub_ledger_balance").set_index("account_role")
+    assert tuple(accounts.loc["Receivable", ["journal_balance", "sub_ledger_balance", "residual"]]) == (
+        "122.25",
+        "122.25",
+        "0.00",
+    )
     (chain,) = test.dataframe[0].value.to_dict("records")
     assert (chain["currency"], chain["invoiced"], chain["tax"], chain["paid"], chain["open_amount"]) == (
         "USD",
@@ -232,7 +245,7 @@ def test_reconciliation_goes_from_usage_to_cash(home: Path) -> None:
         "0.00",
         "122.25",
     )
-    exceptions = test.dataframe[3].value
+    exceptions = table_with(test, "event_count")
     # The one event that no meter takes.
     assert ("Not billable", 1) in set(zip(exceptions["status"], exceptions["event_count"], strict=True))
 
@@ -248,7 +261,7 @@ def test_an_exception_shows_both_sides_and_is_decided_by_one_fact(home: Path) ->
         "0.00",
     )
     test.segmented_control[0].set_value("bank").run()
-    classes = test.dataframe[3].value.set_index("status")
+    classes = table_with(test, "quarter").set_index("status")
     assert (
         classes.loc["Unapplied", "month"] == 1
         and classes.loc["Missing bank line", "difference"] == "-58.00 EUR"
@@ -278,6 +291,29 @@ def test_an_exception_shows_both_sides_and_is_decided_by_one_fact(home: Path) ->
         "po-1",
     )
     assert (row["action"], row["decided_by"], row["reason"]) == ("match", "alice", "one euro of fees")
+
+
+def test_money_of_another_company_is_held_by_one_fact(home: Path) -> None:
+    test = page("reconciliation", tenant="till")
+    test.segmented_control[0].set_value("cash").run()
+    test.query_params["item"] = "pay-3"
+    test.run()
+    assert "Entity mismatch: pay-3" in words(test)
+    assert test.text_input("claim_entity").value == "Till UK Ltd"
+    test.text_input("claim_by").input("alice")
+    test.text_input("claim_reason").input("their invoice UK-77")
+    next(button for button in test.button if button.label == "Hold it").click().run()
+    assert "Noted" in test.success[0].value
+    table = Lake(published_home().lake_url).read("raw/intercompany_claims")
+    assert table is not None
+    (row,) = table.to_pylist()
+    assert (row["tenant_id"], row["payment_id"], row["entity"], row["action"], row["decided_by"]) == (
+        "till",
+        "pay-3",
+        "Till UK Ltd",
+        "hold",
+        "alice",
+    )
 
 
 def test_a_fee_of_the_bank_is_let_stand_by_one_fact(home: Path) -> None:
@@ -376,14 +412,17 @@ def test_recurring_revenue_leads_to_cohorts_and_to_recognised_revenue(home: Path
 def test_the_close_page_shows_the_gate_and_what_is_posted(home: Path) -> None:
     test = page("close", tenant="shop")
     metrics = {metric.label: metric.value for metric in test.metric}
-    assert (metrics["Standing"], metrics["Checks passed"]) == ("Ready to close", "7 of 9")
+    assert (metrics["Standing"], metrics["Checks passed"]) == ("Ready to close", "8 of 10")
     checks = test.dataframe[0].value.set_index("check")["status"].to_dict()
     # January is still open.
     assert (checks["Earlier months are closed"], checks["Journal balances"]) == ("Warning", "Passed")
     # The usage of January, less what February took back or added: deferred is what was billed and not earned.
     rolled = test.dataframe[1].value.set_index("period")
     assert rolled.loc["2026-02", "opening"] == rolled.loc["2026-01", "closing"]
-    posted = test.dataframe[2].value.set_index("account_role")
+    tied = test.dataframe[2].value.set_index("account_role")
+    assert tied.loc["Revenue", "journal_balance"] == tied.loc["Revenue", "sub_ledger_balance"]
+    assert set(tied["difference"]) == {"0.00"}
+    posted = test.dataframe[3].value.set_index("account_role")
     assert posted.loc["Receivable", "debit"] == "101.20"
     test.selectbox("close_period").select("2026-01").run()
     checks = test.dataframe[0].value.set_index("check")
@@ -431,6 +470,8 @@ def test_the_revenue_page_ties_to_the_books_and_opens_its_sql(home: Path) -> Non
         ("Contract balances", "Contract liability"),
         ("Remaining obligations", "Remaining"),
         ("By method", "Recognised"),
+        ("Unbilled", "31-60 days"),
+        ("Judgements", ""),
         ("Waterfall", ""),
     ):
         test.segmented_control("revenue_report").select(report).run()
