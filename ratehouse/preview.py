@@ -42,6 +42,14 @@ TYPES = (
 _CHANGED = "stg_ratehouse__subscription_events"
 _TERMS = "int_subscriptions__terms"
 _STATES = "int_metering__states"
+# They read of subscription events who has which subscription and how it starts; a change tells none of that. So what became
+# of the customer's money is as it stands.
+_UNCHANGED = (
+    "int_subscriptions__customers",
+    "int_payments__deadlines",
+    "int_dunning__debtors",
+    "int_dunning__cancellations",
+)
 _ANSWERS = ("int_invoicing__due_documents", "int_invoicing__due_lines", "subscriptions")
 # Usage is not read again: its states are those of the last build, each under the terms that now hold at its instant.
 _STATES_UNDER_NEW_TERMS = """
@@ -193,7 +201,7 @@ class _Session:
             " from serving.marts.subscriptions as subscriptions"
             " inner join serving.preview.stg_ratehouse__tenants as tenants"
             " on subscriptions.tenant_id = tenants.tenant_id"
-            " left join serving.preview.stg_ratehouse__customers as customers"
+            " left join serving.preview.int_subscriptions__customers as customers"
             " on subscriptions.tenant_id = customers.tenant_id and subscriptions.customer_id = customers.customer_id"
             " where subscriptions.tenant_id = $tenant and subscriptions.subscription_id = $subscription",
             {"tenant": self._tenant_id, "subscription": self._subscription_id},
@@ -324,7 +332,7 @@ def _models(target: Path) -> list[tuple[str, str, str, str, str | None]]:
         ]
         for name, node in nodes.items()
     }
-    changed: dict[str, bool] = {_CHANGED: True}
+    changed: dict[str, bool] = {_CHANGED: True, **dict.fromkeys(_UNCHANGED, False)}
 
     def is_changed(name: str) -> bool:
         if name not in changed:

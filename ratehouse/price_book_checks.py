@@ -17,6 +17,7 @@ from ratehouse.price_book_model import (
     Charge,
     Coupon,
     Meter,
+    Plan,
     PriceBook,
     Tier,
     has_price,
@@ -52,6 +53,7 @@ def check_book(book: PriceBook, source: Source) -> None:
         path: Path_ = ("plans", code)
         for name, charge in plan.charges.items():
             check_charge(charge, book, source, (*path, "charges", name))
+            _check_own_name(name, plan, source, (*path, "charges", name))
         if plan.minimum_commitment and plan.minimum_commitment.charges is not None:
             named = plan.minimum_commitment.charges
             _check_names(named, plan.charges, source, (*path, "minimum_commitment", "charges"))
@@ -60,6 +62,14 @@ def check_book(book: PriceBook, source: Source) -> None:
     for code, coupon in book.coupons.items():
         _check_coupon(coupon, source, ("coupons", code))
         _check_names(coupon.applies_to or [], every_charge, source, ("coupons", code, "applies_to"))
+
+
+def _check_own_name(name: str, plan: Plan, source: Source, path: Path_) -> None:
+    # Lines of these names would be taken for lines of the charge.
+    if name in ("minimum", "overage") and plan.minimum_commitment:
+        source.add("bad_value", path, f"`{name}` is the name of the lines of the plan's minimum_commitment.")
+    if name == "early_termination":
+        source.add("bad_value", path, "`early_termination` is the name of the line for leaving a term early.")
 
 
 def _check_meter(meter: Meter, source: Source, path: Path_) -> None:

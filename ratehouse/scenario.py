@@ -47,11 +47,13 @@ FACTS = (
     "bank_statements",
     "manual_matches",
     "manual_acceptances",
+    "intercompany_claims",
     "imported_invoice_lines",
     "fx_rates",
     "tax_quotes",
     "tax_id_checks",
     "exemption_certificates",
+    "withholding_certificates",
     "contracts",
     "contract_events",
     "period_closes",
@@ -150,7 +152,13 @@ class Scenario:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Numbers stay what they are written as, and `yes`, `on` and `off` stay words."""
+    """Numbers stay what they are written as, `yes`, `on` and `off` stay words, and a day that no calendar has stays text."""
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError:
+            return self.construct_scalar(node)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -159,6 +167,7 @@ _Loader.yaml_implicit_resolvers = {
     ]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
 def load(paths: Iterable[Path]) -> list[Scenario]:
@@ -336,19 +345,26 @@ def _label(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+def _day(value: Any) -> date | None:
+    """A date or an instant that YAML read as one, and a date in quotes; what is neither is for the landing to judge."""
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+    except ValueError:
+        return None
+
+
 def _instant(value: Any, zone: ZoneInfo) -> datetime:
     """A date is that day's first instant in the zone."""
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return datetime.combine(value, time(), zone).astimezone(UTC)
-    text = str(value)
+    if day := _day(value):
+        return datetime.combine(day, time(), zone).astimezone(UTC)
     try:
-        if len(text) == 10:
-            return _instant(date.fromisoformat(text), zone)
-        return _instant(datetime.fromisoformat(text), zone)
+        return _instant(datetime.fromisoformat(str(value)), zone)
     except ValueError as error:
-        raise ScenarioError(f"{text!r} is no date and no instant.") from error
+        raise ScenarioError(f"{value!r} is no date and no instant.") from error
 
 
 def _facts(scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
@@ -399,8 +415,8 @@ def _facts(scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
 
 def _timed(stream: str, row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     for column in STREAMS[stream].columns:
-        if column.kind == "instant" and isinstance(row.get(column.name), date):
-            row[column.name] = _instant(row[column.name], zone)
+        if column.kind == "instant" and (day := _day(row.get(column.name))):
+            row[column.name] = _instant(day, zone)
     if stream == "customers":
         row.setdefault("effective_at", KNOWN_FROM_THE_START)
     if row.get("recorded_at") is None:

@@ -46,6 +46,8 @@ class Column:
         choices: the only texts allowed, if they are closed.
         pattern: what a text must match in full, and the words for a person who has to fix one that does not.
         default: the text an absent value is read as.
+        least: the smallest number it may be.
+        whole_units: it is money that moved, so a whole number of the smallest unit of the row's `currency`.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Column:
     choices: frozenset[str] | None = None
     pattern: tuple[str, str] | None = None
     default: str | None = None
+    least: int | None = None
+    whole_units: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,11 @@ def _need(name: str, kind: Kind = "text", *, choices: frozenset[str] | None = No
     return Column(name, kind, missing=missing.get(kind, "missing_key"), choices=choices)
 
 
+def _moved(name: str, *, missing: str | None = "bad_number") -> Column:
+    """Money that moved."""
+    return Column(name, "money", missing=missing, whole_units=True)
+
+
 def _texts(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name) for name in names)
 
@@ -138,7 +147,9 @@ _CONTRACT_EVENT_TYPES = frozenset(
 )
 
 # Accounts that can take what the bank or the processor has and no document explains. None of them has a sub-ledger.
-ACCEPTED_AS = frozenset({"fees", "bad_debt", "fx_gain_loss", "interest_income", "interest_expense"})
+ACCEPTED_AS = frozenset(
+    {"fees", "bad_debt", "fx_gain_loss", "interest_income", "interest_expense", "intercompany"}
+)
 
 _DELIVERY_EVENTS = frozenset(
     "queued claimed sent refused deferred failed received not_received bounced retried".split()
@@ -212,7 +223,7 @@ STREAMS: dict[str, Stream] = {
             (
                 _id("grant_id"),
                 Column("customer_id", missing="missing_customer"),
-                _need("amount", "money"),
+                Column("amount", "money", missing="bad_number", least=0),
                 *_texts("currency", "unit"),
                 Column("kind", choices=frozenset({"prepaid", "promotional"})),
                 Column("priority", "whole", default="100"),
@@ -255,7 +266,7 @@ STREAMS: dict[str, Stream] = {
             (
                 _id("payment_id"),
                 *_texts("customer_id", "invoice_id", "invoice_number", "reference"),
-                _need("amount", "money"),
+                _moved("amount"),
                 _need("currency"),
                 _need(
                     "status",
@@ -276,7 +287,7 @@ STREAMS: dict[str, Stream] = {
             (
                 _id("refund_id"),
                 Column("payment_id"),
-                _need("amount", "money"),
+                _moved("amount"),
                 _need("currency"),
                 Column("status"),
                 _need("effective_at", "instant"),
@@ -290,10 +301,10 @@ STREAMS: dict[str, Stream] = {
             (
                 _id("dispute_id"),
                 Column("payment_id"),
-                _need("amount", "money"),
+                _moved("amount"),
                 _need("currency"),
                 _need("stage", choices=frozenset({"warning", "open", "won", "lost", "partially_lost"})),
-                Column("fee", "money"),
+                _moved("fee", missing=None),
                 _need("effective_at", "instant"),
             ),
             key=("dispute_id", "stage"),
@@ -389,6 +400,20 @@ STREAMS: dict[str, Stream] = {
             key=("acceptance_id",),
         ),
         Stream(
+            # what a person says of money that is another legal entity's: it is held for that entity, or no longer
+            "intercompany_claims",
+            (
+                _id("claim_id"),
+                _need("payment_id"),
+                _need("entity"),
+                _need("action", choices=frozenset({"hold", "release"})),
+                _need("decided_by"),
+                _need("effective_at", "instant"),
+                Column("reason"),
+            ),
+            key=("claim_id",),
+        ),
+        Stream(
             # what Stripe sent, to the letter; an object is told as often as it changes
             "stripe_objects",
             (
@@ -480,6 +505,22 @@ STREAMS: dict[str, Stream] = {
             ),
             key=("certificate_id",),
             span=("valid_from", "valid_until"),
+        ),
+        Stream(
+            # the proof that a customer paid a tax that it kept of an invoice, or that none will come
+            "withholding_certificates",
+            (
+                _id("certificate_id"),
+                _need("invoice_number"),
+                _need("status", choices=frozenset({"received", "refused"})),
+                _need("amount", "money"),
+                _need("currency"),
+                Column("number"),
+                _need("effective_at", "instant"),
+                Column("decided_by"),
+                Column("reason"),
+            ),
+            key=("certificate_id",),
         ),
         Stream(
             # what became of telling a tax provider about an issued document; its state is the last of these facts

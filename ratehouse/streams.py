@@ -26,6 +26,7 @@ import pyarrow as pa
 from ratehouse import parsing
 from ratehouse.canonical_json import BadJson, canonical, canonical_series, instant_text, object_series
 from ratehouse.lake import Lake
+from ratehouse.money import CURRENCIES, minor_units
 from ratehouse.stream_schema import BATCHES, REJECTED, STREAMS, WIDTH, Column, Stream, empty
 
 __all__ = ["STREAMS", "Checked", "Column", "Landed", "Stream", "check", "empty", "land", "reject_id"]
@@ -184,6 +185,10 @@ def check(
         judged.refuse(absent, "missing_customer", contract.one_of[0])
     for column in sorted(contract.columns, key=lambda c: _ORDER[c.kind]):
         columns[column.name] = _read(judged, column, raw[column.name])
+    for column in contract.columns:
+        if column.whole_units:
+            too_fine = _in_parts_of_a_unit(columns[column.name], columns["currency"])
+            judged.refuse(too_fine, "bad_number", column.name)
     recorded = frame["recorded_at"] if "recorded_at" in frame.columns else _fill(len(frame), None, pl.String)
     columns["recorded_at"] = parsing.instants(recorded)
     judged.refuse(~parsing.is_blank(recorded) & columns["recorded_at"].is_null(), "bad_time", "recorded_at")
@@ -288,8 +293,19 @@ def _read(judged: _Judgement, column: Column, raw: pl.Series) -> pl.Series:
             values, code = _read_json(column, raw, blank)
         case _:
             values, code = parsing.decimals(raw, column.kind), "bad_number"
+    if column.least is not None:
+        judged.refuse((values < column.least).fill_null(False), "bad_number", column.name)
     judged.refuse(~blank & values.is_null(), code, column.name)
     return values
+
+
+def _in_parts_of_a_unit(amounts: pl.Series, currencies: pl.Series) -> pl.Series:
+    """Which amounts are no whole number of their currency's smallest unit; of an unknown currency nothing is known."""
+    found = _fill(len(amounts), False, pl.Boolean)
+    for digits in sorted(set(CURRENCIES.values())):
+        of_digits = [currency for currency, own in CURRENCIES.items() if own == digits]
+        found |= (currencies.is_in(of_digits) & (amounts.round(digits) != amounts)).fill_null(False)
+    return found
 
 
 def _read_json(column: Column, raw: pl.Series, blank: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -503,7 +519,12 @@ def _reason(contract: Stream, code: str, about: str, row: Mapping[str, Any]) -> 
             return f"{about} {shown} is not one of {', '.join(sorted(column.choices))}"
         return f"{contract.name} has no field {about}"
     if code == "bad_number" and column is not None and column.kind in WIDTH:
+        if column.least is not None and str(row.get(about)).strip().startswith("-"):
+            return f"{about} {shown} is below {column.least}"
         before, after = WIDTH[column.kind]
+        if column.whole_units and parsing.decimal_text(str(row.get(about)), before, after) is not None:
+            digits = minor_units(row["currency"])
+            return f"{about} {shown} has more than the {digits} decimals of {row['currency']}; send what was really moved"
         width = f"at most {before} digits before the point and {after} after"
         return f"{about} {shown} is no finite number of {width}"
     if code == "bad_time" and contract.span and about == contract.span[1] and _is_date(row.get(about)):

@@ -46,10 +46,13 @@ ACCOUNTS: dict[str, str] = {
     "cash": "1000",
     "clearing": "1050",
     "receivable": "1100",
+    "withholding_receivable": "1150",
+    "withheld_tax": "1160",
     "contract_asset": "1250",
     "contract_cost": "1300",
     "tax_payable": "2200",
     "unapplied_cash": "2300",
+    "intercompany": "2350",
     "deferred_revenue": "2400",
     "refund_liability": "2450",
     "revenue": "4000",
@@ -63,6 +66,8 @@ ACCOUNTS: dict[str, str] = {
     "interest_expense": "7200",
     "fx_gain_loss": "7300",
 }
+# Roles that are booked only where a tenant maps them to an account.
+OPTIONAL_ACCOUNTS = ("allowance", "recovery_income")
 
 
 def check_zone(name: str) -> str:
@@ -143,6 +148,13 @@ class LegalEntity(Strict):
     account_name: Text | None = None
     iban: Iban | None = None
     bic: Annotated[Text, Field(pattern="^[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?$")] | None = None
+
+
+class Affiliate(Strict):
+    """Another legal entity of the group whose money may come here by mistake, and how the numbers of its invoices begin."""
+
+    entity: Text
+    number_prefix: Text
 
 
 class Branding(Strict):
@@ -315,6 +327,8 @@ class FeeTerm(Strict):
 
     provider: Text | None = None
     method: Text | None = None
+    # Of the customer who pays.
+    country: Country | None = None
     currency: Currency | None = None
     percent: Percent = Decimal(0)
     fixed: Amount = Decimal(0)
@@ -340,11 +354,37 @@ class Allowance(Strict):
     older: Percent | None = Field(default=None, alias="90+")
 
 
+class Tolerance(Strict):
+    """How much of an invoice may stay unpaid and be given up by itself: an amount, or a share of its total if less."""
+
+    amount: PositiveAmount
+    percent: Percent | None = None
+
+
+class CashDiscount(Strict):
+    """What a customer may take off for paying so many days after the bill date."""
+
+    days: Count
+    percent: Percent
+
+
+class ShortPayment(Strict):
+    """Invoices that were paid, but not in full: what of it is given up, and what explains the rest."""
+
+    # Nothing that came before is given up.
+    since: Date | None = None
+    tolerance: dict[Currency, Tolerance] = Field(default_factory=dict)
+    # What banks take of a transfer on its way, at most.
+    bank_fee: dict[Currency, PositiveAmount] = Field(default_factory=dict)
+    cash_discount: CashDiscount | None = None
+
+
 class Receivables(Strict):
     """What is expected of receivables: what will not be paid, and what customers of a country withhold as a tax of theirs."""
 
     allowance: Allowance = Allowance()
     withholding: dict[Country, Percent] = Field(default_factory=dict)
+    short_payment: ShortPayment = ShortPayment()
 
 
 class Flux(Strict):
@@ -403,6 +443,7 @@ class Tenant(Strict):
     currency: Currency = "USD"
     timezone: TimeZone = "UTC"
     legal_entity: LegalEntity = LegalEntity()
+    affiliates: list[Affiliate] = Field(default_factory=list)
     branding: Branding = Branding()
     rounding: MoneyRounding = MoneyRounding()
     proration: Proration = Proration()
@@ -470,8 +511,8 @@ def _check(tenant: Tenant, source: Source) -> None:
         (("accounting", "netsuite", "accounts"), systems.netsuite.accounts),
     ):
         for role in roles:
-            if role not in ACCOUNTS:
-                detail = f"is no account role. Known: {', '.join(ACCOUNTS)}."
+            if role not in ACCOUNTS and role not in OPTIONAL_ACCOUNTS:
+                detail = f"is no account role. Known: {', '.join([*ACCOUNTS, *OPTIONAL_ACCOUNTS])}."
                 source.add("unknown_key", (*place, role), detail)
     _check_ladder(tenant.dunning, ("dunning",), source)
     for position, segment in enumerate(tenant.dunning.segments):

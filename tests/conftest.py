@@ -42,6 +42,8 @@ _LONG = (
     "tests/reliability/test_many_failures.py",
     "tests/integration/test_lake_s3.py",
     "tests/integration/test_random_timelines.py",
+    "tests/integration/test_random_prices.py",
+    "tests/integration/test_random_fees.py",
     "tests/unit/dashboards/test_pages.py",
     "tests/integration/test_realdata_invoices.py",
     "tests/integration/test_adjustments.py",

@@ -136,7 +136,7 @@ class FileMap:
             raise MapError(f"There is no map {path}; give the path of a YAML file with --map.") from error
         except MapError as error:
             raise MapError(f"{path}: {error.message}.", reason_code=error.reason_code) from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise MapError(f"The map {path} is no readable YAML: {' '.join(str(error).split())}.") from error
         return cls.parse(document, stream, where=str(path))
 

@@ -62,11 +62,21 @@ PUBLIC = {
         subscription_id event_id type effective_at recorded_at verdict holds_from
     """,
     "reconciliation_items": """
-        area status reference rule counterpart decided_by decided_at expected_amount actual_amount difference currency
+        area status reference rule reason counterpart decided_by decided_at expected_amount actual_amount difference currency
         age_days
     """,
     "cash_records": """
         kind reference amount currency dated_on status customer_id details
+    """,
+    "withholding_taxes": """
+        invoice_id invoice_number customer_id withheld_on withheld_amount certified_amount waiting_amount currency
+        certificate_numbers certified_at age_days
+    """,
+    "processor_fees": """
+        period provider method country currency payments gross_amount fee_amount variances variance_amount
+    """,
+    "ledger_proofs": """
+        account_role currency as_of journal_balance sub_ledger_balance residual
     """,
     "cash_proofs": """
         proof currency found_amount expected_amount named_amount residual
@@ -138,8 +148,22 @@ PUBLIC = {
         reopening_reason refused_by content_hash
     """,
     "contract_balances": """
-        contract_id period billed recognised contract_liability contract_asset receivable
+        contract_id period billed recognised contract_liability liability_current contract_asset receivable
         refund_liability currency
+    """,
+    "ledger_tie_out": """
+        period account_role account currency sub_ledger sub_ledger_balance journal_balance explained_amount explanation difference
+    """,
+    "unbilled_revenue": """
+        contract_id customer_id period opening accrued invoiced other closing age_0_30 age_31_60 age_61_90 age_over_90
+        next_bill_on currency
+    """,
+    "journal_batches": """
+        target period batch_hash currency entries posted_entries unposted_entries refused_entries amount unposted_amount
+    """,
+    "judgements": """
+        contract_id judgement_no customer_id judged_on kind subject conclusion estimate included constrained basis reviewed_by
+        evidence recorded_at currency
     """,
     "deferred_revenue_rollforward": """
         contract_id period opening billed recognised modified credited refunded interest fx closing
@@ -161,7 +185,7 @@ PUBLIC = {
         contract_id cost_id period opening capitalised amortised closing currency
     """,
     "remaining_obligations": """
-        contract_id obligation_id period rpo rpo_12_months excluded_reason
+        contract_id obligation_id period rpo rpo_12_months rpo_13_24_months rpo_deferred excluded_reason
     """,
     "close_checklist": """
         period check_name status difference evidence

@@ -243,3 +243,25 @@ def test_what_is_made_by_subscription_stands_on_nothing_that_its_marks_leave_out
 
         apart = f"int_subscriptions__changed_{kind}"
         assert [name for name in _parents()[model] if name != apart and not is_marked(name)] == [], model
+
+
+def test_what_is_made_by_contract_is_noted_and_stands_on_nothing_that_its_marks_leave_out() -> None:
+    """What is stated of contracts is in no mark: all of it is made again in every build."""
+    kept = {path.stem for path in MODELS if "materialized='by_contract'" in path.read_text(encoding="utf-8")}
+    assert kept and kept <= set(_parents()["int_revenue__made_contracts"])
+    marked = _ancestry({"int_revenue__contract_marks", "int_revenue__changed_contracts"})
+    models = {path.stem for path in MODELS}
+    waiting = set(kept)
+    while waiting:
+        model = waiting.pop()
+        for parent in _parents()[model]:
+            # A relation of stated contracts alone, or one that follows from what is marked or kept.
+            if (
+                parent in models
+                and parent not in marked
+                and parent not in kept
+                and parent != "int_revenue__new_months"
+            ):
+                above = [name for name in _parents()[parent] if name in models]
+                assert above, f"{model} stands on {parent}, of which nothing is marked"
+                waiting.add(parent)

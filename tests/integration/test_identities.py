@@ -141,6 +141,7 @@ ERRORS = [
     ),
     Error(8, "positions_are_what_was_billed_less_recognised", {"contract_balances": _more("billed")}),
     Error(9, "rollforwards_roll", {"deferred_revenue_rollforward": _more("recognised")}),
+    Error(9, "rollforwards_roll", {"unbilled_revenue": _more("accrued")}),
     Error(9, "rollforwards_roll", {"contract_costs": _more("closing")}),
     Error(9, "rollforwards_roll", {"mrr_by_month": _more("expansion")}),
     # Bridges beside the twelve.
@@ -166,7 +167,21 @@ ERRORS = [
     Error(
         10,
         "control_accounts_equal_contract_balances",
-        {"int_accounting__lines": _more("amount", "hugeint", "account_role = 'deferred_revenue'")},
+        {"int_accounting__journal": _more("amount", "hugeint", "account_role = 'deferred_revenue'")},
+    ),
+    Error(10, "ledgers_tie_out", {"ledger_tie_out": _more("difference")}),
+    Error(
+        10,
+        "ledger_accounts_equal_their_sub_ledgers",
+        {"int_payments__flows": "select * replace (flowed_at + to_days(1) as flowed_at) from {relation}"},
+    ),
+    *(
+        Error(
+            10,
+            "ledger_accounts_equal_their_sub_ledgers",
+            {"journal_entries": _more("debit", where=f"account_role = '{role}'")},
+        )
+        for role in ("receivable", "unapplied_cash", "clearing", "fees", "disputes", "intercompany")
     ),
     Error(
         11,
@@ -281,7 +296,42 @@ def billed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
                     "attempted_at": START.replace(day=2),
                     "settled_at": START.replace(day=2),
                     "recorded_at": START.replace(day=2),
+                },
+                {
+                    "payment_id": "p2",
+                    "customer_id": customer,
+                    "reference": "nobody knows",
+                    "amount": "3.00",
+                    "currency": "USD",
+                    "status": "succeeded",
+                    "attempted_at": START.replace(day=3),
+                    "settled_at": START.replace(day=3),
+                    "recorded_at": START.replace(day=3),
+                },
+            ],
+            intercompany_claims=[
+                {
+                    "claim_id": "k1",
+                    "payment_id": "p2",
+                    "entity": "a sister",
+                    "action": "hold",
+                    "decided_by": "alice",
+                    "effective_at": START.replace(day=4),
+                    "recorded_at": START.replace(day=4),
                 }
+            ],
+            disputes=[
+                {
+                    "dispute_id": "d1",
+                    "payment_id": "p1",
+                    "amount": "10.00",
+                    "currency": "USD",
+                    "stage": stage,
+                    "fee": "0.00",
+                    "effective_at": START.replace(day=day),
+                    "recorded_at": START.replace(day=day),
+                }
+                for stage, day in (("open", 10), ("won", 12))
             ],
             balance_transactions=[
                 {

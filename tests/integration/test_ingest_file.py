@@ -22,6 +22,7 @@ from ratehouse.commands.ingest import app as ingest_app
 from ratehouse.commands.rejected import app as rejected_app
 from ratehouse.errors import RatehouseError
 from ratehouse.lake import Lake, LakeNotWritable
+from ratehouse.rejects import replay
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared/realdata"
@@ -359,6 +360,29 @@ def test_servegen(lake: Lake) -> None:
         assert {d: n for d, n in by_day.items() if int(d) < 14} == {
             d: Decimal(n) for d, n in expected["requests_by_day"].items()
         }
+
+
+def test_a_payment_finer_than_its_currency_says_where_and_what(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(
+        'payment_id: "{id}"\namount: {column: paid}\ncurrency: {column: in}\nstatus: succeeded\n'
+    )
+    file = tmp_path / "payments.csv"
+    file.write_text("id,paid,in\np1,5.01,USD\np2,5.005,USD\np3,1000.0,JPY\np4,1000.5,JPY\np5,1.005,KWD\n")
+    file_map = FileMap.load(tmp_path / "map.yaml", "payments")
+    result = run(lake, file, file_map, stream="payments")
+    assert (result.accepted, result.reasons) == (3, Counter(bad_number=2))
+    refused = {(row["line"], row["reason"]) for row in rows(lake, "rejected")}
+    assert refused == {
+        (3, "amount '5.005' has more than the 2 decimals of USD; send what was really moved"),
+        (5, "amount '1000.5' has more than the 0 decimals of JPY; send what was really moved"),
+    }
+    assert {Path(row["file"]).name for row in rows(lake, "rejected")} == {"payments.csv"}
+    fixed = replay(
+        lake, tenant_id="t", stream="payments", fix=lambda row: {"amount": row["amount"][:-1]}, now=NOW
+    )
+    assert (fixed.accepted, fixed.still_rejected) == (2, Counter())
+    amounts = {row["payment_id"]: row["amount"] for row in rows(lake, "payments")}
+    assert (amounts["p2"], amounts["p4"]) == (Decimal("5.00"), Decimal("1000"))
 
 
 def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,6 +209,27 @@ def test_charges_that_are_refused(charge, expected):
             ("unknown_charge", "plans.p.minimum_commitment.charges.0"),
         ),
         (
+            {
+                "plans": {
+                    "p": {
+                        "charges": {"overage": {"type": "one_time", "model": "flat", "amount": "1"}},
+                        "minimum_commitment": {"amount": "1"},
+                    }
+                }
+            },
+            ("bad_value", "plans.p.charges.overage"),
+        ),
+        (
+            {
+                "plans": {
+                    "p": {
+                        "charges": {"early_termination": {"type": "one_time", "model": "flat", "amount": "1"}}
+                    }
+                }
+            },
+            ("bad_value", "plans.p.charges.early_termination"),
+        ),
+        (
             {"plans": {"p": {"charges": {}, "bill_at_usage": {"thresholds": ["2", "1"]}}}},
             ("bad_value", "plans.p.bill_at_usage.thresholds.1"),
         ),

@@ -302,6 +302,52 @@ def test_money_is_never_a_float(lake: Lake) -> None:
     assert landed(lake, "payments")[0]["amount"] == Decimal("1.5")
 
 
+@pytest.mark.parametrize(
+    ("currency", "whole", "in_parts", "decimals"),
+    [
+        ("USD", ["5.01", "5.0100", "-5", "5e0"], ["5.005", "0.0001", "-5.005"], 2),
+        ("JPY", ["1000", "1000.00"], ["1000.5"], 0),
+        ("KWD", ["1.005"], ["1.0005"], 3),
+        ("CLF", ["1.0005"], [], 4),
+        # Nothing is known of a currency that is none; it finds no document either.
+        ("POINTS", ["1.0005"], [], 4),
+    ],
+)
+def test_money_that_moved_is_whole_in_its_currency(
+    lake: Lake, currency: str, whole: list[str], in_parts: list[str], decimals: int
+) -> None:
+    rows = [
+        {"payment_id": f"p{place}", "amount": amount, "currency": currency, "status": "succeeded"}
+        for place, amount in enumerate([*whole, *in_parts])
+    ]
+    result = land_all(lake, rows, stream="payments")
+    assert (result.accepted, result.rejected) == (len(whole), len(in_parts))
+    assert [row["amount"] for row in landed(lake, "payments")] == [Decimal(amount) for amount in whole]
+    if in_parts:
+        refused = landed(lake, "rejected")
+        assert {row["reason_code"] for row in refused} == {"bad_number"}
+        assert {row["reason"] for row in refused} == {
+            f"amount '{amount}' has more than the {decimals} decimals of {currency}; send what was really moved"
+            for amount in in_parts
+        }
+
+
+def test_a_typed_amount_in_parts_of_a_unit_is_refused(lake: Lake) -> None:
+    rows = pl.DataFrame(
+        {
+            "dispute_id": ["d1", "d2"],
+            "amount": [Decimal("5.00"), Decimal("5.00")],
+            "fee": [Decimal("15.005"), Decimal("15.000")],
+            "currency": ["EUR", "EUR"],
+            "stage": ["open", "open"],
+            "effective_at": ["2026-01-01", "2026-01-01"],
+        }
+    )
+    assert land_all(lake, rows, stream="disputes").accepted == 1
+    (refused,) = landed(lake, "rejected")
+    assert refused["reason"].startswith("fee Decimal('15.005') has more than the 2 decimals of EUR")
+
+
 def test_closed_words_are_checked(lake: Lake) -> None:
     row = {"event_id": "x", "subscription_id": "s", "type": "upgraded", "effective_at": "2026-01-01"}
     assert only_reason(lake, row, stream="subscription_events") == "unknown_key"

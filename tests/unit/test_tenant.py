@@ -197,3 +197,30 @@ def test_shares_of_an_age_are_written_as_the_ages_are() -> None:
         "90+": "50",
     }
     assert receivables["withholding"] == {"IN": "10"}
+
+
+def test_a_tolerance_is_an_amount_per_currency() -> None:
+    short = {
+        "since": "2026-01-01",
+        "tolerance": {"EUR": {"amount": "1.5", "percent": "0.5"}, "USD": {"amount": "2"}},
+        "bank_fee": {"EUR": "25.5"},
+        "cash_discount": {"days": 10, "percent": "2"},
+    }
+    document = parse_tenant({"tenant": "t", "receivables": {"short_payment": short}}).document()
+    assert document["receivables"]["short_payment"] == {
+        **short,
+        "tolerance": {
+            "EUR": {"amount": "1.5", "percent": "0.5"},
+            "USD": {"amount": "2", "percent": None},
+        },
+    }
+    for tolerance in ({"EUR": {"amount": "0"}}, {"EUR": {"percent": "1"}}, {"euro": {"amount": "1"}}):
+        with pytest.raises(PriceBookError):
+            parse_tenant({"tenant": "t", "receivables": {"short_payment": {"tolerance": tolerance}}})
+
+
+def test_roles_that_are_booked_only_where_they_are_mapped_have_no_account_by_default() -> None:
+    assert not {"allowance", "recovery_income"} & set(ACCOUNTS)
+    document = parse_tenant({"tenant": "t", "accounts": {"allowance": "1190"}}).document()
+    assert document["accounts"]["allowance"] == "1190"
+    assert "recovery_income" not in document["accounts"]
