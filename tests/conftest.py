@@ -34,6 +34,8 @@ _LONG = (
     "tests/integration/test_close.py",
     "tests/integration/test_scenarios.py",
     "tests/reliability/test_nights.py",
+    "tests/integration/test_resting_contracts.py",
+    "tests/integration/test_closed_months.py",
     "tests/integration/test_orchestration.py",
     "tests/integration/test_publishes.py",
     "tests/integration/test_identities.py",
