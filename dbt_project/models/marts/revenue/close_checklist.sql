@@ -100,10 +100,12 @@ money as (
 unissued as (
 
     select
-        tenant_id,
+        months.tenant_id,
+        months.period,
         count(*) as documents
-    from {{ ref('int_invoicing__due_documents') }}
-    group by tenant_id
+    from months
+    inner join {{ ref('int_invoicing__due_documents') }} as documents on months.tenant_id = documents.tenant_id
+    group by months.tenant_id, months.period
 
 ),
 
@@ -201,124 +203,31 @@ open_before as (
 ),
 
 checks as (
-
+{% for check_name, found, measured, evidence in [
+    ('journal_balances', 'journal', 'difference', 'journal_entries'),
+    ('every_line_has_a_rate', 'journal', 'without_rate', 'journal_entries'),
+    ('journal_equals_contract_balances', 'sub_ledger', 'difference', 'contract_balances'),
+    ('journal_equals_cash_sub_ledgers', 'money', 'difference', 'ledger_proofs'),
+    ('due_documents_are_issued', 'unissued', 'documents', 'upcoming_invoice_lines'),
+    ('usage_has_a_price', 'unpriced', 'items', 'reconciliation_items'),
+    ('rejected_rows_are_replayed', 'rejected', 'items', 'rejected_rows'),
+    ('nothing_is_deferred_after_its_end', 'stranded', 'items', 'contract_balances'),
+    ('changes_are_explained', 'unexplained', 'items', 'revenue_flux'),
+    ('earlier_months_are_closed', 'open_before', 'items', 'close_checklist'),
+] %}
     select
         months.tenant_id,
         months.period,
-        'journal_balances' as check_name,
-        cast(coalesce(journal.difference, 0) as decimal(38, 4)) as difference,
-        'journal_entries' as evidence
+        '{{ check_name }}' as check_name,
+        cast(coalesce({{ found }}.{{ measured }}, 0) as decimal(38, 4)) as difference,
+        '{{ evidence }}' as evidence
     from months
-    left join journal
+    left join {{ found }}
         on
-            months.tenant_id = journal.tenant_id
-            and months.period = journal.period
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'every_line_has_a_rate' as check_name,
-        coalesce(journal.without_rate, 0) as difference,
-        'journal_entries' as evidence
-    from months
-    left join journal
-        on
-            months.tenant_id = journal.tenant_id
-            and months.period = journal.period
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'journal_equals_contract_balances' as check_name,
-        coalesce(sub_ledger.difference, 0) as difference,
-        'contract_balances' as evidence
-    from months
-    left join sub_ledger
-        on
-            months.tenant_id = sub_ledger.tenant_id
-            and months.period = sub_ledger.period
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'journal_equals_cash_sub_ledgers' as check_name,
-        coalesce(money.difference, 0) as difference,
-        'ledger_proofs' as evidence
-    from months
-    left join money
-        on
-            months.tenant_id = money.tenant_id
-            and months.period = money.period
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'due_documents_are_issued' as check_name,
-        coalesce(unissued.documents, 0) as difference,
-        'upcoming_invoice_lines' as evidence
-    from months
-    left join unissued on months.tenant_id = unissued.tenant_id
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'usage_has_a_price' as check_name,
-        coalesce(unpriced.items, 0) as difference,
-        'reconciliation_items' as evidence
-    from months
-    left join unpriced
-        on
-            months.tenant_id = unpriced.tenant_id
-            and months.period = unpriced.period
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'rejected_rows_are_replayed' as check_name,
-        coalesce(rejected.items, 0) as difference,
-        'rejected_rows' as evidence
-    from months
-    left join rejected
-        on
-            months.tenant_id = rejected.tenant_id
-            and months.period = rejected.period
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'nothing_is_deferred_after_its_end' as check_name,
-        coalesce(stranded.items, 0) as difference,
-        'contract_balances' as evidence
-    from months
-    left join stranded
-        on
-            months.tenant_id = stranded.tenant_id
-            and months.period = stranded.period
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'changes_are_explained' as check_name,
-        coalesce(unexplained.items, 0) as difference,
-        'revenue_flux' as evidence
-    from months
-    left join unexplained
-        on
-            months.tenant_id = unexplained.tenant_id
-            and months.period = unexplained.period
-    union all
-    select
-        months.tenant_id,
-        months.period,
-        'earlier_months_are_closed' as check_name,
-        coalesce(open_before.items, 0) as difference,
-        'close_checklist' as evidence
-    from months
-    left join open_before
-        on
-            months.tenant_id = open_before.tenant_id
-            and months.period = open_before.period
-
+            months.tenant_id = {{ found }}.tenant_id
+            and months.period = {{ found }}.period
+    {{ 'union all' if not loop.last }}
+{% endfor %}
 )
 
 select
@@ -334,7 +243,7 @@ select
         when checks.check_name = 'changes_are_explained' and not {{ flux_is_required('tenants.document') }} then 'warning'
         else 'failed'
     end as status,
-    cast(checks.difference as decimal(38, 4)) as difference,
+    checks.difference,
     checks.evidence,
     closed.prepared_by,
     closed.approved_by,
