@@ -11,17 +11,17 @@ import json
 import shutil
 import sys
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from ratehouse import billing, warehouse
-from ratehouse.configuration import land_configuration, load_configuration
+from ratehouse import warehouse
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
+from tests.benchmarks.home import install_tenant, set_night, timings
 from tests.benchmarks.measure import Processor, process
-from tests.benchmarks.revenue import BOOK, INVOICES, TENANT, ledger_file
+from tests.benchmarks.revenue import BOOK, INVOICES, ledger_file
 
 # The last month runs, then it is over.
 BEFORE, NIGHT = date(2026, 12, 31), date(2027, 1, 1)
@@ -154,13 +154,7 @@ def prepare(folder: Path, monthly: int, finished: int) -> History:
     if done.exists() and json.loads(done.read_text()) == [monthly, finished]:
         return history
     shutil.rmtree(folder, ignore_errors=True)
-    tenant = history.settings.tenants_dir / "bench"
-    (tenant / "price_books").mkdir(parents=True)
-    (tenant / "tenant.yaml").write_text(TENANT)
-    (tenant / "price_books" / "1.yaml").write_text(BOOK)
-    configuration = land_configuration(history.settings, Lake(history.settings.lake_url))
-    if configuration.failures:
-        raise ValueError(f"the tenant of the benchmark is refused: {configuration.failures}")
+    install_tenant(history.settings, BOOK)
     files = {
         "lines": ledger_file(history.settings, "invoice_lines"),
         "revenue": ledger_file(history.settings, "closed_revenue"),
@@ -187,9 +181,7 @@ def prepare(folder: Path, monthly: int, finished: int) -> History:
 
 def _build(settings: Settings, day: date, *, full: bool) -> dict[str, float]:
     lake = Lake(settings.lake_url)
-    configuration = load_configuration(settings)
-    known = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    billing.set_clocks(lake, configuration, list(configuration.tenants), day, known_as_of=known)
+    set_night(settings, day)
     processor = Processor()
     with warehouse.writer(settings):
         if full:
@@ -200,10 +192,8 @@ def _build(settings: Settings, day: date, *, full: bool) -> dict[str, float]:
             warehouse.build(settings, command="run", select=("+int_revenue__made_contracts",))
         else:
             warehouse.build(settings, command="run", select=_MODELS, callbacks=[processor])
-    results = json.loads((settings.warehouse_path.parent / "dbt_target" / "run_results.json").read_text())
-    for result in sorted(results["results"], key=lambda result: -result["execution_time"])[:14]:
-        print(f"{result['execution_time']:7.2f} s  {result['unique_id'].split('.')[-1]}", file=sys.stderr)
-    return {"models_elapsed": results["elapsed_time"], "models_cpu": 0 if full else processor.seconds}
+    _, elapsed = timings(settings)
+    return {"models_elapsed": elapsed, "models_cpu": 0 if full else processor.seconds}
 
 
 def differing(history: History) -> int:

@@ -12,25 +12,24 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from ratehouse import billing, warehouse
-from ratehouse.configuration import land_configuration, load_configuration
+from ratehouse import warehouse
 from ratehouse.lake import Lake
 from ratehouse.ledger_schema import INVOICE_LINES, INVOICES, RUNS
 from ratehouse.settings import Settings
 from ratehouse.stream_schema import empty
 from tests.benchmarks.files import write
+from tests.benchmarks.home import install_tenant, set_night, timings
 from tests.benchmarks.measure import Processor
 
 FIRST_DAY = date(2026, 1, 1)
 BILLED_DAY = date(2026, 12, 1)
 LAST_DAY = date(2027, 1, 1)
 NEXT_DAY = date(2027, 1, 2)
-TENANT = "tenant: bench\nname: Benchmark\ncurrency: USD\ntimezone: UTC\n"
 BOOK = """\
 price_book: "1"
 effective_from: 2000-01-01
@@ -158,13 +157,7 @@ def prepare(folder: Path, subscriptions: int) -> Lives:
     if done.exists() and json.loads(done.read_text()) == subscriptions:
         return lives
     shutil.rmtree(folder, ignore_errors=True)
-    tenant = lives.settings.tenants_dir / "bench"
-    (tenant / "price_books").mkdir(parents=True)
-    (tenant / "tenant.yaml").write_text(TENANT)
-    (tenant / "price_books" / "1.yaml").write_text(BOOK)
-    configuration = land_configuration(lives.settings, Lake(lives.settings.lake_url))
-    if configuration.failures:
-        raise ValueError(f"the tenant of the benchmark is refused: {configuration.failures}")
+    install_tenant(lives.settings, BOOK)
     _land(_EVENTS, lives, "bench")
     _bill(lives)
     done.write_text(json.dumps(subscriptions))
@@ -209,9 +202,7 @@ def _ledger(settings: Settings, relation: str) -> Path:
 
 def _build(settings: Settings, day: date, *, full: bool) -> dict[str, float]:
     lake = Lake(settings.lake_url)
-    configuration = load_configuration(settings)
-    known = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    billing.set_clocks(lake, configuration, list(configuration.tenants), day, known_as_of=known)
+    set_night(settings, day)
     processor = Processor()
     with warehouse.writer(settings):
         if full:
@@ -219,17 +210,13 @@ def _build(settings: Settings, day: date, *, full: bool) -> dict[str, float]:
         warehouse.prepare(settings, lake)
         warehouse.seed(settings)
         warehouse.build(settings, command="run", select=MODELS, callbacks=[processor])
-    results = json.loads((settings.warehouse_path.parent / "dbt_target" / "run_results.json").read_text())
-    slowest = sorted(results["results"], key=lambda result: -result["execution_time"])[:12]
-    for result in slowest:
-        name = result["unique_id"].split(".")[-1]
-        print(f"{result['execution_time']:7.2f} s  {name}", file=sys.stderr)
+    _, elapsed = timings(settings)
     with warehouse.connect(settings, read_only=True) as connection:
         ((rows, total),) = connection.execute(
             "select count(*), sum(amount) from intermediate.int_invoicing__differences"
         ).fetchall()
     return {
-        "models_elapsed": results["elapsed_time"],
+        "models_elapsed": elapsed,
         "models_cpu": processor.seconds,
         "rows": rows,
         "total": float(total or 0),

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from ratehouse import billing, warehouse
-from ratehouse.configuration import load_configuration
+from ratehouse import warehouse
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
+from tests.benchmarks.home import set_night, timings
 
 # What metering and rating end in, with all that they stand on; the marks tell the next night which days it may leave alone.
 METERING_AND_RATING = [
@@ -42,19 +42,10 @@ RATED = """
 """
 
 
-def night(settings: Settings, bill_day: date) -> None:
-    """Set the clocks of every tenant to the start of `bill_day`, knowing everything recorded by then."""
-    configuration = load_configuration(settings)
-    known = datetime(bill_day.year, bill_day.month, bill_day.day, tzinfo=UTC)
-    billing.set_clocks(
-        Lake(settings.lake_url), configuration, list(configuration.tenants), bill_day, known_as_of=known
-    )
-
-
 def main(home: str, bill_day: str, *flags: str) -> None:
     settings = Settings.load(Path(home))
     started = time.perf_counter()
-    night(settings, date.fromisoformat(bill_day))
+    set_night(settings, date.fromisoformat(bill_day))
     lake = Lake(settings.lake_url)
     with warehouse.writer(settings):
         if "--full" in flags:
@@ -63,9 +54,8 @@ def main(home: str, bill_day: str, *flags: str) -> None:
         warehouse.seed(settings)
         warehouse.build(settings, command="run", select=METERING_AND_RATING)
     wall = time.perf_counter() - started
-    results = json.loads((settings.warehouse_path.parent / "dbt_target" / "run_results.json").read_text())
-    models = {result["unique_id"].split(".")[-1]: result["execution_time"] for result in results["results"]}
-    print(json.dumps({"wall": wall, "models": models, "models_elapsed": results["elapsed_time"]}))
+    models, elapsed = timings(settings)
+    print(json.dumps({"wall": wall, "models": models, "models_elapsed": elapsed}))
 
 
 def metered(settings: Settings, sql: str, target: Path) -> Path:

@@ -14,19 +14,18 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from ratehouse import billing, warehouse
-from ratehouse.configuration import land_configuration, load_configuration
+from ratehouse import warehouse
 from ratehouse.lake import Lake
 from ratehouse.ledger_schema import INVOICES, RUNS
 from ratehouse.settings import Settings
 from ratehouse.stream_schema import empty
 from tests.benchmarks.files import write
-from tests.benchmarks.lifecycle import TENANT
+from tests.benchmarks.home import install_tenant, set_night, timings
 from tests.benchmarks.measure import Processor
 
 LAST_DAY = date(2026, 3, 1)
@@ -162,13 +161,7 @@ def prepare(folder: Path, invoices: int) -> Cash:
     if done.exists() and json.loads(done.read_text()) == invoices:
         return cash
     shutil.rmtree(folder, ignore_errors=True)
-    tenant = cash.settings.tenants_dir / "bench"
-    tenant.mkdir(parents=True)
-    (tenant / "tenant.yaml").write_text(TENANT)
-    lake = Lake(cash.settings.lake_url)
-    configuration = land_configuration(cash.settings, lake)
-    if configuration.failures:
-        raise ValueError(f"the tenant of the benchmark is refused: {configuration.failures}")
+    install_tenant(cash.settings)
     with duckdb.connect() as connection:
         for relation, sql, schema in (
             ("ledger/invoices", _INVOICES, INVOICES),
@@ -186,9 +179,7 @@ def _file(settings: Settings, relation: str) -> Path:
 
 def _build(settings: Settings) -> dict[str, float]:
     lake = Lake(settings.lake_url)
-    configuration = load_configuration(settings)
-    known = datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, tzinfo=UTC)
-    billing.set_clocks(lake, configuration, list(configuration.tenants), LAST_DAY, known_as_of=known)
+    set_night(settings, LAST_DAY)
     processor = Processor()
     with warehouse.writer(settings):
         if not settings.warehouse_path.exists():
@@ -197,11 +188,8 @@ def _build(settings: Settings) -> dict[str, float]:
             warehouse.build(settings, command="run", select=("+int_reconciliation__cash",))
         warehouse.prepare(settings, lake)
         warehouse.build(settings, command="run", select=MODELS, callbacks=[processor])
-    results = json.loads((settings.warehouse_path.parent / "dbt_target" / "run_results.json").read_text())
-    for result in sorted(results["results"], key=lambda result: -result["execution_time"]):
-        name = result["unique_id"].split(".")[-1]
-        print(f"{result['execution_time']:7.2f} s  {name}", file=sys.stderr)
-    return {"models_elapsed": results["elapsed_time"], "models_cpu": processor.seconds}
+    _, elapsed = timings(settings)
+    return {"models_elapsed": elapsed, "models_cpu": processor.seconds}
 
 
 def _floor(settings: Settings) -> dict[str, float]:

@@ -13,19 +13,18 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from ratehouse import billing, warehouse
-from ratehouse.configuration import land_configuration, load_configuration
+from ratehouse import warehouse
 from ratehouse.lake import Lake
 from ratehouse.settings import Settings
+from tests.benchmarks.home import install_tenant, set_night, timings
 from tests.benchmarks.measure import Processor
 
 LAST_DAY = date(2027, 1, 1)
-TENANT = "tenant: bench\nname: Benchmark\ncurrency: USD\ntimezone: UTC\n"
 BOOK = """\
 price_book: "1"
 effective_from: 2000-01-01
@@ -190,13 +189,7 @@ def prepare(folder: Path, lines: int) -> Books:
     if done.exists() and json.loads(done.read_text()) == lines:
         return books
     shutil.rmtree(folder, ignore_errors=True)
-    tenant = books.settings.tenants_dir / "bench"
-    (tenant / "price_books").mkdir(parents=True)
-    (tenant / "tenant.yaml").write_text(TENANT)
-    (tenant / "price_books" / "1.yaml").write_text(BOOK)
-    configuration = land_configuration(books.settings, Lake(books.settings.lake_url))
-    if configuration.failures:
-        raise ValueError(f"the tenant of the benchmark is refused: {configuration.failures}")
+    install_tenant(books.settings, BOOK)
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         for relation, sql in (("invoice_lines", _LINES), ("invoices", INVOICES), ("runs", _RUNS)):
@@ -216,9 +209,7 @@ def ledger_file(settings: Settings, relation: str) -> Path:
 
 def _build(settings: Settings) -> dict[str, float]:
     lake = Lake(settings.lake_url)
-    configuration = load_configuration(settings)
-    known = datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, tzinfo=UTC)
-    billing.set_clocks(lake, configuration, list(configuration.tenants), LAST_DAY, known_as_of=known)
+    set_night(settings, LAST_DAY)
     processor = Processor()
     with warehouse.writer(settings):
         if not settings.warehouse_path.exists():
@@ -229,11 +220,8 @@ def _build(settings: Settings) -> dict[str, float]:
         warehouse.build(
             settings, command="run", select=MODELS, flags=("--full-refresh",), callbacks=[processor]
         )
-    results = json.loads((settings.warehouse_path.parent / "dbt_target" / "run_results.json").read_text())
-    for result in sorted(results["results"], key=lambda result: -result["execution_time"])[:12]:
-        name = result["unique_id"].split(".")[-1]
-        print(f"{result['execution_time']:7.2f} s  {name}", file=sys.stderr)
-    return {"models_elapsed": results["elapsed_time"], "models_cpu": processor.seconds}
+    _, elapsed = timings(settings)
+    return {"models_elapsed": elapsed, "models_cpu": processor.seconds}
 
 
 def _floor(settings: Settings) -> dict[str, float]:
